@@ -1,0 +1,209 @@
+"""Who may do what: one table of roles and actions, and the getters that fetch and authorise in one call.
+
+A stranger is told that there is nothing (404); an insider without the right is refused (403).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+
+from core.choices import Role, Scope
+from core.exceptions import Missing, NotAllowed
+from core.models import Annotation, Lease, Membership, Token, User
+
+
+class Action(StrEnum):
+    """Everything that can be done within a project."""
+
+    PROJECT_READ = "project:read"
+    PROJECT_EDIT = "project:edit"
+    PROJECT_CLONE = "project:clone"
+    PROJECT_ARCHIVE = "project:archive"
+    MEMBERS_READ = "members:read"
+    MEMBERS_EDIT = "members:edit"
+    GUIDELINE_READ = "guideline:read"
+    GUIDELINE_EDIT = "guideline:edit"
+    ITEMS_READ = "items:read"
+    ITEMS_EDIT = "items:edit"
+    IMPORTS_READ = "imports:read"
+    IMPORTS_EDIT = "imports:edit"
+    ASSETS_READ = "assets:read"
+    ANNOTATE = "annotate"
+    OWN_WORK_READ = "work:own"
+    LABELS_READ = "labels:read"
+    AGREEMENT_READ = "agreement:read"
+    JOBS_READ = "jobs:read"
+    JOBS_EDIT = "jobs:edit"
+    AUDIT_READ = "audit:read"
+
+
+EVERYBODY = frozenset(Role)
+REVIEWERS = frozenset({Role.REVIEWER, Role.LEAD, Role.OWNER})
+LEADS = frozenset({Role.LEAD, Role.OWNER})
+OWNERS = frozenset({Role.OWNER})
+
+ROLES: dict[Action, frozenset[Role]] = {
+    Action.PROJECT_READ: EVERYBODY,
+    Action.PROJECT_EDIT: LEADS,
+    Action.PROJECT_CLONE: LEADS,
+    Action.PROJECT_ARCHIVE: OWNERS,
+    Action.MEMBERS_READ: LEADS,
+    Action.MEMBERS_EDIT: LEADS,
+    Action.GUIDELINE_READ: EVERYBODY,
+    Action.GUIDELINE_EDIT: LEADS,
+    Action.ITEMS_READ: REVIEWERS,
+    Action.ITEMS_EDIT: LEADS,
+    Action.IMPORTS_READ: LEADS,
+    Action.IMPORTS_EDIT: LEADS,
+    Action.ASSETS_READ: EVERYBODY,
+    Action.ANNOTATE: EVERYBODY,
+    Action.OWN_WORK_READ: EVERYBODY,
+    Action.LABELS_READ: REVIEWERS,
+    Action.AGREEMENT_READ: REVIEWERS,
+    Action.JOBS_READ: LEADS,
+    Action.JOBS_EDIT: LEADS,
+    Action.AUDIT_READ: LEADS,
+}
+
+_READS = frozenset({Scope.LABELS_READ, Scope.ITEMS_WRITE, Scope.ANNOTATE, Scope.LEAD})
+_LABELS = frozenset({Scope.LABELS_READ, Scope.LEAD})
+_ITEMS = frozenset({Scope.ITEMS_WRITE, Scope.LEAD})
+_ANNOTATE = frozenset({Scope.ANNOTATE})
+_LEAD = frozenset({Scope.LEAD})
+
+SCOPES: dict[Action, frozenset[Scope]] = {
+    Action.PROJECT_READ: _READS,
+    Action.PROJECT_EDIT: _LEAD,
+    Action.PROJECT_CLONE: _LEAD,
+    Action.PROJECT_ARCHIVE: _LEAD,
+    Action.MEMBERS_READ: _LEAD,
+    Action.MEMBERS_EDIT: _LEAD,
+    Action.GUIDELINE_READ: _READS,
+    Action.GUIDELINE_EDIT: _LEAD,
+    Action.ITEMS_READ: _LABELS | _ITEMS,
+    Action.ITEMS_EDIT: _ITEMS,
+    Action.IMPORTS_READ: _ITEMS,
+    Action.IMPORTS_EDIT: _ITEMS,
+    Action.ASSETS_READ: _READS,
+    Action.ANNOTATE: _ANNOTATE,
+    Action.OWN_WORK_READ: _ANNOTATE | _LABELS,
+    Action.LABELS_READ: _LABELS,
+    Action.AGREEMENT_READ: _LABELS,
+    Action.JOBS_READ: _ITEMS | _LABELS,
+    Action.JOBS_EDIT: _ITEMS,
+    Action.AUDIT_READ: _LEAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: a signed-in person, or a token that acts for one within its scopes."""
+
+    user: User
+    token: Token | None = None
+
+    def may(self, action: Action) -> bool:
+        """Whether the token's scopes allow the action (a browser session has no such limit)."""
+        return self.token is None or any(Scope(scope) in SCOPES[action] for scope in self.token.scopes)
+
+
+def actor_of(user: User | AnonymousUser, token: Token | None = None) -> Actor:
+    """The actor of a request that has passed sign-in."""
+    if not isinstance(user, User):
+        raise NotAllowed("Sign in first.", code="not-signed-in")
+    return Actor(user, token)
+
+
+def role_may(role: str, action: Action) -> bool:
+    """Whether members with this role may do this."""
+    return Role(role) in ROLES[action]
+
+
+def get_membership(actor: Actor, slug: str, action: Action) -> Membership:
+    """The actor's own membership of a project, with the project loaded, if it may do this.
+
+    Raises Missing for strangers (and tokens of other projects), NotAllowed for insiders without the right.
+    """
+    membership = (
+        Membership.objects.select_related("project")
+        .filter(project__slug=slug, user=actor.user, active=True)
+        .first()
+    )
+    return authorise(actor, membership, action)
+
+
+def get_membership_by_project(actor: Actor, project_id: int, action: Action) -> Membership:
+    """As get_membership, for things that are addressed by their own id (leases, jobs, annotations)."""
+    membership = (
+        Membership.objects.select_related("project")
+        .filter(project_id=project_id, user=actor.user, active=True)
+        .first()
+    )
+    return authorise(actor, membership, action)
+
+
+def authorise(actor: Actor, membership: Membership | None, action: Action) -> Membership:
+    """The membership itself, or Missing / NotAllowed."""
+    if membership is None or (actor.token and actor.token.project_id not in {None, membership.project_id}):
+        raise Missing
+    if not role_may(membership.role, action):
+        raise NotAllowed
+    if not actor.may(action):
+        raise NotAllowed("This token's scopes do not allow this.", code="scope")
+    return membership
+
+
+def may_create_projects(actor: Actor) -> bool:
+    """The first lead and whoever leads a project already may make more (with a token: scope lead)."""
+    if actor.token and Scope.LEAD not in actor.token.scopes:
+        return False
+    return (
+        actor.user.may_create_projects
+        or Membership.objects.filter(user=actor.user, active=True, role__in=LEADS).exists()
+    )
+
+
+class Door(StrEnum):
+    """Who may knock at a route that is not within one project."""
+
+    PUBLIC = "public"
+    LINK = "link"  # whoever holds the secret link
+    SIGNED_IN = "signed in"
+    CREATES_PROJECTS = "creates projects"
+
+
+# Every route by its name, every method that it answers, and what that takes. A route without a row fails
+# the permission test (tests/test_permissions_matrix.py), and so does a method without an entry.
+ROUTES: dict[str, dict[str, Action | Door]] = {
+    "livez": {"GET": Door.PUBLIC},
+    "readyz": {"GET": Door.PUBLIC},
+    "metrics": {"GET": Door.SIGNED_IN},
+}
+
+
+def get_lease(actor: Actor, lease_id: UUID) -> Lease:
+    """A lease that this person holds. Missing for strangers, NotAllowed for another member's lease."""
+    lease = Lease.objects.select_related("annotator__project", "item").filter(pk=lease_id).first()
+    if lease is None:
+        raise Missing
+    if lease.annotator.user_id != actor.user.pk:
+        get_membership_by_project(actor, lease.annotator.project_id, Action.ANNOTATE)
+        raise NotAllowed("This item was handed to somebody else.", code="not-your-lease")
+    authorise(actor, lease.annotator if lease.annotator.active else None, Action.ANNOTATE)
+    return lease
+
+
+def get_own_annotation(actor: Actor, annotation_id: int) -> Annotation:
+    """An annotation that this person made. Missing for strangers, NotAllowed for another member's."""
+    annotation = (
+        Annotation.objects.select_related("annotator__project", "item").filter(pk=annotation_id).first()
+    )
+    if annotation is None:
+        raise Missing
+    if annotation.annotator.user_id != actor.user.pk:
+        get_membership_by_project(actor, annotation.annotator.project_id, Action.ANNOTATE)
+        raise NotAllowed("This is somebody else's answer.", code="not-your-annotation")
+    authorise(actor, annotation.annotator if annotation.annotator.active else None, Action.ANNOTATE)
+    return annotation

@@ -1,0 +1,203 @@
+"""The closed lists: every value that a column, an address or a document may hold by name."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a member may do in one project."""
+
+    ANNOTATOR = "annotator", _("annotator")
+    REVIEWER = "reviewer", _("reviewer")
+    LEAD = "lead", _("lead")
+    OWNER = "owner", _("owner")
+
+
+class ProjectState(models.TextChoices):
+    """Whether a project hands out items."""
+
+    ACTIVE = "active", _("active")
+    PAUSED = "paused", _("paused")
+    ARCHIVED = "archived", _("archived")
+
+
+class QuestionKind(models.TextChoices):
+    """What kind of answer a question takes."""
+
+    SINGLE = "single", _("single choice")
+    MULTIPLE = "multiple", _("multiple choice")
+    SCALE = "scale", _("scale")
+    NUMBER = "number", _("number")
+    TEXT = "text", _("text")
+
+
+CHOICE_KINDS = frozenset({QuestionKind.SINGLE, QuestionKind.MULTIPLE, QuestionKind.SCALE})
+
+
+class Level(models.TextChoices):
+    """Level of measurement."""
+
+    NOMINAL = "nominal", _("nominal")
+    ORDINAL = "ordinal", _("ordinal")
+    INTERVAL = "interval", _("interval")
+    RATIO = "ratio", _("ratio")
+
+
+class Uncertain(models.TextChoices):
+    """How uncertain answers enter the agreement."""
+
+    CLASS = "class", _("as a class of their own")
+    MISSING = "missing", _("as missing")
+    DISAGREE = "disagree", _("as disagreement")
+
+
+class ItemsChoice(models.TextChoices):
+    """Which items a report rests on."""
+
+    ALL = "all", _("all items")
+    AUDIT = "audit", _("the audit slice")
+    SELECTED = "selected", _("items outside the audit slice")
+
+
+class AuditPart(models.TextChoices):
+    """The audit slice's two parts; empty for every other item."""
+
+    NONE = "", _("not in the audit slice")
+    HOLDOUT = "holdout", _("holdout")
+    STREAM = "stream", _("stream")
+
+
+class ItemState(models.TextChoices):
+    """Whether an item can be handed out."""
+
+    OPEN = "open", _("open")
+    WITH_LEAD = "with_lead", _("with the lead")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+class Lane(models.IntegerChoices):
+    """The queue's lanes, served in this order."""
+
+    RETURNED = 0, _("returned")
+    MAIN = 2, _("main")
+
+
+class Pass(models.TextChoices):
+    """Why an item was handed out."""
+
+    NORMAL = "normal", _("normal")
+    RETEST = "retest", _("retest")
+    GOLD = "gold", _("gold")
+    TRAINING = "training", _("training")
+    TRIAL = "trial", _("trial")
+
+
+class LeaseState(models.TextChoices):
+    """What became of a hand-out."""
+
+    ACTIVE = "active", _("active")
+    SUBMITTED = "submitted", _("submitted")
+    SKIPPED = "skipped", _("skipped")
+    DEFERRED = "deferred", _("saved for later")
+    EXPIRED = "expired", _("expired")
+    RELEASED = "released", _("released")
+
+
+class SkipReason(models.TextChoices):
+    """Why somebody would not answer."""
+
+    TOO_HARD = "too_hard", _("too hard")
+    NOT_MY_LANGUAGE = "not_my_language", _("not my language")
+    BROKEN = "broken", _("the item is broken")
+    OTHER = "other", _("other")
+
+
+class EmptyBecause(models.TextChoices):
+    """Why nothing can be handed out just now."""
+
+    ALL_DONE = "all_done", _("all done")
+    HELD_BY_OTHERS = "held_by_others", _("held by others")
+    PAUSED = "paused", _("paused")
+    CAPPED = "capped", _("the cap is reached")
+
+
+class DraftState(models.TextChoices):
+    """What became of work that came too late to count."""
+
+    KEPT = "kept", _("kept")
+    SUBMITTED = "submitted", _("submitted")
+    DISCARDED = "discarded", _("discarded")
+
+
+class ImportKind(models.TextChoices):
+    """What a file holds."""
+
+    ITEMS = "items", _("items")
+    ANNOTATIONS = "annotations", _("annotations")
+    GOLD = "gold", _("gold")
+
+
+class ImportState(models.TextChoices):
+    """How far an import has come."""
+
+    WAITING = "waiting", _("waiting")
+    CHECKING = "checking", _("checking")
+    HELD = "held", _("held for a decision")
+    PUBLISHING = "publishing", _("publishing")
+    PUBLISHED = "published", _("published")
+    REPEATED = "repeated", _("the same file as before")
+    DISCARDED = "discarded", _("discarded")
+    FAILED = "failed", _("failed")
+
+
+class OnError(models.TextChoices):
+    """What happens to accepted rows when others are refused."""
+
+    PUBLISH_ACCEPTED = "publish_accepted", _("publish the accepted rows")
+    HOLD = "hold", _("hold for a decision")
+
+
+class JobKind(models.TextChoices):
+    """Background work, by name."""
+
+    IMPORT = "import", _("import")
+    EXPORT = "export", _("export")
+    REOPEN = "reopen", _("reopen items")
+
+
+class JobState(models.TextChoices):
+    """How far a job has come."""
+
+    QUEUED = "queued", _("queued")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class Scope(models.TextChoices):
+    """What a token may do."""
+
+    LABELS_READ = "labels:read", _("read labels")
+    ITEMS_WRITE = "items:write", _("write items")
+    ANNOTATE = "annotate", _("annotate")
+    LEAD = "lead", _("lead")
+
+
+class FileFormat(models.TextChoices):
+    """Formats of files that come in and go out."""
+
+    CSV = "csv", "CSV"
+    JSONL = "jsonl", "JSONL"
+    JSON = "json", "JSON"
+    PARQUET = "parquet", "Parquet"
+
+
+# Keys of the label page's own commands: a class may not take them (peers' users lost work to such clashes).
+RESERVED_KEYS = frozenset("slfuh?")
+# The keys given to classes that ask for none, in this order; 0 is kept for the uncertainty class.
+FREE_KEYS = "123456789qwertyiopadgjkzxcvbnm"
+UNCERTAIN_KEYS = "0-=" + FREE_KEYS
+# Okabe and Ito's colour-blind-safe set, by position in the class list.
+N_COLOURS = 8
+MOST_HELD = 20

@@ -1,0 +1,131 @@
+"""Parquet, a small batch of rows at a time."""
+
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from core.formats.csv_rows import check_columns
+from core.formats.errors import FileError, RowError
+from core.formats.strict_json import MAX_SAFE_INTEGER, StrictJsonError, first_error
+from core.formats.table import Limits, Row
+
+BATCH_ROWS = 256
+_MAGIC = b"PAR1"
+_FEWEST_BYTES = 12
+
+
+class ParquetReader:
+    """Reads the footer at once; `rows()` yields plain Python values, times as ISO 8601 text.
+
+    `stream` must be seekable. Raises FileError `truncated`, `invalid-parquet`, `too-large`,
+    `unsupported-column` (bytes, durations and the like), or one of csv_rows.check_columns.
+    """
+
+    def __init__(self, stream: BinaryIO, limits: Limits) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet as pq
+
+        self._pa = pa
+        self._limits = limits
+        _check_ends(stream)
+        try:
+            self._file: Any = pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
+        except (pa.ArrowException, OSError) as error:
+            raise _invalid(error) from error
+        self._check_sizes()
+        self.columns = tuple(self._file.schema_arrow.names)
+        check_columns(list(self.columns), limits)
+        self._times = self._time_columns()
+
+    def rows(self) -> Iterator[Row | RowError]:
+        """Yield the rows; `line` is the row number, for want of lines."""
+        number = 0
+        try:
+            for batch in self._file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+                for row in self._batch(batch, number):
+                    number += 1
+                    yield row
+        except (self._pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _invalid(error) from error
+        if number == 0:
+            raise FileError("no-rows", "The file holds no rows.")
+
+    def _batch(self, batch: Any, before: int) -> Iterator[Row | RowError]:
+        if batch.nbytes > self._limits.line_bytes * BATCH_ROWS // 16:
+            raise FileError("row-too-long", f"The rows after row {before:,} are too long.", row=before + 1)
+        values = [self._plain(name, column) for name, column in zip(self.columns, batch.columns, strict=True)]
+        clean = all(self._is_clean(column) for column in values)
+        for number, row in enumerate(zip(*values, strict=True), before + 1):
+            named = dict(zip(self.columns, row, strict=True))
+            error = None if clean else self._first_error(named)
+            yield Row(number, number, named) if error is None else _refused(number, error)
+
+    def _first_error(self, row: dict[str, object]) -> StrictJsonError | None:
+        return first_error(row, depth=self._limits.depth, string_limit=self._limits.field_characters)
+
+    def _is_clean(self, column: list[Any]) -> bool:
+        """Tell whether a whole column needs no look at its rows; much cheaper than looking at each."""
+        kinds = set(map(type, column)) - {type(None), bool}
+        if kinds == {str}:
+            texts = list(filter(None, column))
+            longest = max(map(len, texts), default=0)
+            return longest <= self._limits.field_characters and "\0" not in "".join(texts)
+        if kinds <= {int, float}:
+            return all(abs(value) <= MAX_SAFE_INTEGER for value in column if value is not None)
+        return False
+
+    def _plain(self, name: str, column: Any) -> list[Any]:
+        if name in self._times:
+            column = column.cast(self._pa.string())
+        found: list[Any] = column.to_pylist()
+        return found
+
+    def _check_sizes(self) -> None:
+        metadata = self._file.metadata
+        unpacked = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups))
+        if unpacked > self._limits.total_bytes:
+            raise FileError(
+                "too-large", f"The file unpacks to {unpacked:,} bytes.", limit=self._limits.total_bytes
+            )
+
+    def _time_columns(self) -> frozenset[str]:
+        types = self._pa.types
+        times: set[str] = set()
+        for field in self._file.schema_arrow:
+            if types.is_temporal(field.type) and not types.is_duration(field.type):
+                times.add(field.name)
+            elif types.is_decimal(field.type):
+                times.add(field.name)  # exact as text; as a float it would be rounded
+            elif not self._is_plain(field.type):
+                raise FileError(
+                    "unsupported-column",
+                    f"The column {field.name} is of type {field.type}, which has no plain text or number.",
+                    column=field.name,
+                )
+        return frozenset(times)
+
+    def _is_plain(self, kind: Any) -> bool:
+        types = self._pa.types
+        if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
+            return self._is_plain(kind.value_type)
+        if types.is_struct(kind):
+            return all(self._is_plain(kind.field(n).type) for n in range(kind.num_fields))
+        tests = (types.is_string, types.is_large_string, types.is_integer, types.is_floating)
+        return any(test(kind) for test in (*tests, types.is_boolean, types.is_null))
+
+
+def _check_ends(stream: BinaryIO) -> None:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - len(_MAGIC)))
+    whole = size >= _FEWEST_BYTES and stream.read(len(_MAGIC)) == _MAGIC
+    stream.seek(0)
+    if not whole:
+        raise FileError("truncated", "The Parquet file has no footer: its end is missing.")
+
+
+def _invalid(error: Exception) -> FileError:
+    return FileError("invalid-parquet", f"The Parquet file cannot be read: {str(error)[:200]}")
+
+
+def _refused(number: int, error: StrictJsonError) -> RowError:
+    return RowError(number, None, error.pointer[1:].replace("/", ".") or None, error.code, error.detail)

@@ -1,0 +1,320 @@
+"""Typed rows: what an item, an annotation or a gold answer must look like, whatever format it came in.
+
+`columns` maps the names of this contract to the names in the file ({"id": "tweet_id", "text": "body"}):
+target to source. A file column that no target claims keeps its own name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
+
+from core.formats.errors import FileError, RowError
+from core.formats.table import Row, RowStream
+
+PASS_KINDS = frozenset({"normal", "retest", "gold", "training", "trial"})
+MAX_ID_CHARACTERS = 200
+
+ANNOTATION_REQUIRED = ("item_id", "annotator", "question", "label")
+ANNOTATION_OPTIONAL = ("created_at", "elapsed_ms", "repeat", "pass")
+GOLD_REQUIRED = ("item_id", "question", "label")
+
+_META = "meta."
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,15}(?:\.0+)?", re.ASCII)
+
+Label = str | int | float | bool | list[object]
+
+
+class ItemRow(NamedTuple):
+    """An item to publish; `id` is None where the file gives none."""
+
+    number: int
+    line: int
+    id: str | None
+    data: dict[str, object]
+    meta: dict[str, object]
+
+
+class AnnotationRow(NamedTuple):
+    """One answer of one person; `label` is text from CSV, any JSON scalar or list from JSON."""
+
+    number: int
+    line: int
+    item_id: str
+    annotator: str
+    question: str
+    label: Label
+    created_at: datetime | None
+    elapsed_ms: int | None
+    repeat: int | None
+    pass_kind: str | None
+    extra: dict[str, object]
+
+
+class GoldRow(NamedTuple):
+    """The true answer of one question on one item."""
+
+    number: int
+    line: int
+    item_id: str
+    question: str
+    label: Label
+
+
+class _Refusal(Exception):  # noqa: N818 -- never leaves this module
+    def __init__(self, column: str, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.column = column
+        self.code = code
+        self.detail = detail
+
+
+Rows = RowStream | Iterable[Row | RowError]
+_T = TypeVar("_T")
+
+
+def item_rows(rows: Rows, columns: Mapping[str, str] | None = None) -> Iterator[ItemRow | RowError]:
+    """Yield items: nested ({"id", "data": {…}, "meta": {…}}) or flat (`id`, `meta.*`, the rest is data).
+
+    In a nested row, keys beside these three are kept in `meta`. Targets of `columns` are `id`, `meta.<key>`
+    or a key of data; sources are columns, or in a nested row keys of data and `meta.<key>`.
+    Raises FileError `missing-column`, `column-conflict` or `no-data-columns`.
+    """
+    renames = _renames(columns)
+    if isinstance(rows, RowStream) and rows.columns is not None:
+        _check_item_columns(rows.columns, renames)
+    yield from _typed(rows, lambda row: _item(row, renames))
+
+
+def annotation_rows(
+    rows: Rows, columns: Mapping[str, str] | None = None
+) -> Iterator[AnnotationRow | RowError]:
+    """Yield annotations; columns outside the contract are kept in `extra`.
+
+    "None", "NA" and the empty string are labels like any other; a JSON null is refused. Times without a
+    zone are UTC. Raises FileError `missing-column` or `column-conflict`.
+    """
+    sources = _sources(rows, columns, ANNOTATION_REQUIRED, ANNOTATION_OPTIONAL)
+    yield from _typed(rows, lambda row: _annotation(row, sources))
+
+
+def gold_rows(rows: Rows, columns: Mapping[str, str] | None = None) -> Iterator[GoldRow | RowError]:
+    """Yield gold answers; other columns are not read. Raises FileError as `annotation_rows` does."""
+    sources = _sources(rows, columns, GOLD_REQUIRED, ())
+    yield from _typed(rows, lambda row: _gold(row, sources))
+
+
+def _typed(rows: Rows, make: Callable[[Row], _T]) -> Iterator[_T | RowError]:
+    for row in rows:
+        if isinstance(row, RowError):
+            yield row
+            continue
+        try:
+            yield make(row)
+        except _Refusal as refusal:
+            yield RowError(row.number, row.line, refusal.column, refusal.code, refusal.detail)
+
+
+def _renames(columns: Mapping[str, str] | None) -> dict[str, str]:
+    """Return source to target, for targets that are not simply the source's own name."""
+    wanted = {target: source for target, source in (columns or {}).items() if source}
+    renames = {source: target for target, source in wanted.items()}
+    if len(renames) != len(wanted):
+        twice = next(source for target, source in wanted.items() if renames[source] != target)
+        raise FileError("column-conflict", f"The column {twice} is mapped twice.", column=twice)
+    return {source: target for source, target in renames.items() if source != target}
+
+
+def _check_item_columns(found: tuple[str, ...], renames: Mapping[str, str]) -> None:
+    for source in renames:
+        if source not in found:
+            raise FileError("missing-column", f"The file has no column {source}.", column=source)
+    targets = [renames.get(name, name) for name in found]
+    if len(set(targets)) != len(targets):
+        twice = next(name for name in targets if targets.count(name) > 1)
+        raise FileError("column-conflict", f"Two columns would both become {twice}.", column=twice)
+    if all(name == "id" or name.startswith(_META) for name in targets):
+        raise FileError("no-data-columns", "The file has no column with data to label.", columns=list(found))
+
+
+def _item(row: Row, renames: Mapping[str, str]) -> ItemRow:
+    values = row.values
+    nested = values.get("data")
+    if isinstance(nested, dict):
+        return _nested_item(row, nested, renames)
+    data: dict[str, object] = {}
+    meta: dict[str, object] = {}
+    raw_id: object = None
+    if renames:
+        values = _renamed(values, renames)
+    for name, value in values.items():
+        if name == "id":
+            raw_id = value
+        elif name.startswith(_META):
+            meta[name[5:]] = value
+        elif name == "meta" and isinstance(value, dict):
+            meta.update(value)
+        else:
+            data[name] = value
+    return _checked_item(row, raw_id, data, meta)
+
+
+def _nested_item(row: Row, nested: dict[str, object], renames: Mapping[str, str]) -> ItemRow:
+    inner = row.values.get("meta")
+    if inner is not None and not isinstance(inner, dict):
+        raise _Refusal("meta", "not-an-object", "meta is an object with named values.")
+    meta: dict[str, object] = dict(inner or {})
+    for name, value in row.values.items():
+        if name not in {"id", "data", "meta"}:
+            if name in meta:
+                raise _Refusal(name, "column-conflict", f"{name} stands both beside meta and in it.")
+            meta[name] = value
+    raw_id = row.values.get("id")
+    if not renames:
+        return _checked_item(row, raw_id, nested, meta)
+    data: dict[str, object] = {}
+    moved: dict[str, object] = {}
+    for source, value in (*nested.items(), *((_META + key, value) for key, value in meta.items())):
+        target = renames.get(source, source)
+        if target == "id" and source != "id":
+            raw_id = value
+        elif target in data or target in moved:
+            raise _Refusal(target, "column-conflict", f"Two values would both become {target}.")
+        else:
+            (moved if target.startswith(_META) else data)[target] = value
+    return _checked_item(row, raw_id, data, {key[5:]: value for key, value in moved.items()})
+
+
+def _renamed(values: Mapping[str, object], renames: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for source, value in values.items():
+        target = renames.get(source, source)
+        if target in found:
+            raise _Refusal(target, "column-conflict", f"Two values would both become {target}.")
+        found[target] = value
+    return found
+
+
+def _checked_item(row: Row, raw_id: object, data: dict[str, object], meta: dict[str, object]) -> ItemRow:
+    if not data:
+        raise _Refusal("data", "no-data", "The item has nothing to label.")
+    return ItemRow(row.number, row.line, None if raw_id is None else _name("id", raw_id), data, meta)
+
+
+def _sources(
+    rows: Rows, columns: Mapping[str, str] | None, required: tuple[str, ...], optional: tuple[str, ...]
+) -> dict[str, str]:
+    """Return target to source for every column of the contract."""
+    chosen = {target: source for target, source in (columns or {}).items() if source}
+    for target in chosen:
+        if target not in required and target not in optional:
+            raise FileError(
+                "unknown-column", f"{target} is not a column of this kind of file.", column=target
+            )
+    _renames(chosen)
+    sources = {name: chosen.get(name, name) for name in (*required, *optional)}
+    found = rows.columns if isinstance(rows, RowStream) else None
+    for name in (*required, *chosen):
+        if found is not None and sources[name] not in found:
+            raise FileError(
+                "missing-column", f"The file has no column {sources[name]}.", column=sources[name]
+            )
+    return sources
+
+
+def _annotation(row: Row, sources: Mapping[str, str]) -> AnnotationRow:
+    extra = dict(row.values)
+    return AnnotationRow(
+        row.number,
+        row.line,
+        _name("item_id", _taken(extra, sources, "item_id")),
+        _name("annotator", _taken(extra, sources, "annotator")),
+        _name("question", _taken(extra, sources, "question")),
+        _label(_taken(extra, sources, "label")),
+        _time(extra.pop(sources["created_at"], None)),
+        _whole("elapsed_ms", extra.pop(sources["elapsed_ms"], None), least=0),
+        _whole("repeat", extra.pop(sources["repeat"], None), least=1),
+        _pass_kind(extra.pop(sources["pass"], None)),
+        extra,
+    )
+
+
+def _gold(row: Row, sources: Mapping[str, str]) -> GoldRow:
+    values = dict(row.values)
+    return GoldRow(
+        row.number,
+        row.line,
+        _name("item_id", _taken(values, sources, "item_id")),
+        _name("question", _taken(values, sources, "question")),
+        _label(_taken(values, sources, "label")),
+    )
+
+
+_ABSENT = object()
+
+
+def _taken(values: dict[str, object], sources: Mapping[str, str], name: str) -> object:
+    value = values.pop(sources[name], _ABSENT)
+    if value is _ABSENT:
+        raise _Refusal(name, "missing-value", f"The row has no {sources[name]}.")
+    return value
+
+
+def _name(column: str, value: object) -> str:
+    """Return an identifier byte-exact; a JSON integer is taken in its decimal form."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is None:
+        raise _Refusal(column, "missing-value", f"{column} is null.")
+    if not isinstance(value, str):
+        raise _Refusal(column, "wrong-type", f"{column} must be text.")
+    if not value:
+        raise _Refusal(column, "empty-value", f"{column} is empty.")
+    if len(value) > MAX_ID_CHARACTERS:
+        raise _Refusal(column, "too-long", f"{column} exceeds {MAX_ID_CHARACTERS} characters.")
+    if _CONTROL.search(value):
+        raise _Refusal(column, "control-character", f"{column} holds a control character or a line break.")
+    return value
+
+
+def _label(value: object) -> Label:
+    if value is None:
+        raise _Refusal("label", "missing-value", "The label is null.")
+    if isinstance(value, str | int | float | list):
+        return value
+    raise _Refusal("label", "wrong-type", "A label is text, a number, true or false, or a list.")
+
+
+def _time(value: object) -> datetime | None:
+    if value is None or value == "":
+        return None
+    try:
+        if not isinstance(value, str):
+            raise TypeError  # noqa: TRY301 -- one message for every way of not being a time
+        when = datetime.fromisoformat(value)
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        raise _Refusal("created_at", "invalid-time", "created_at is not an ISO 8601 time.") from None
+
+
+def _whole(column: str, value: object, *, least: int) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        number = int(value.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(value) else None
+    elif isinstance(value, float):
+        number = int(value) if value.is_integer() else None
+    else:
+        number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if number is None or number < least:
+        raise _Refusal(column, "invalid-number", f"{column} must be a whole number from {least}.")
+    return number
+
+
+def _pass_kind(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value in PASS_KINDS:
+        return value
+    raise _Refusal("pass", "invalid-pass", f"pass must be one of {', '.join(sorted(PASS_KINDS))}.")

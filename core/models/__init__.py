@@ -1,0 +1,46 @@
+"""All models, so that Django finds them and callers need not know their file."""
+
+from core.models.account import SignInLink, User
+from core.models.annotation import Annotation, Answer, AnswerChoice, Draft
+from core.models.audit import Event
+from core.models.guideline import GuidelineVersion
+from core.models.imports import Import, RefusedRow, StagedAnswer, StagedItem
+from core.models.item import Asset, Batch, Gold, Item, ItemVersion
+from core.models.job import Job, WorkerSign
+from core.models.lease import Flag, Lease
+from core.models.membership import Invitation, Membership
+from core.models.project import Outbox, Project, ProjectTotals
+from core.models.question import LabelClass, Question
+from core.models.token import Token
+
+__all__ = [
+    "Annotation",
+    "Answer",
+    "AnswerChoice",
+    "Asset",
+    "Batch",
+    "Draft",
+    "Event",
+    "Flag",
+    "Gold",
+    "GuidelineVersion",
+    "Import",
+    "Invitation",
+    "Item",
+    "ItemVersion",
+    "Job",
+    "LabelClass",
+    "Lease",
+    "Membership",
+    "Outbox",
+    "Project",
+    "ProjectTotals",
+    "Question",
+    "RefusedRow",
+    "SignInLink",
+    "StagedAnswer",
+    "StagedItem",
+    "Token",
+    "User",
+    "WorkerSign",
+]

@@ -1,0 +1,89 @@
+import secrets
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+
+from core.choices import ProjectState
+from core.models.base import Created
+
+
+def new_key() -> str:
+    """A random key, for pseudonyms and for the audit slice's hash."""
+    return secrets.token_hex(32)
+
+
+class Project(Created):
+    """One labeling effort.
+
+    ``version`` counts edits of settings (the ETag); ``schema_version`` counts changes of questions and
+    classes, so that processes may keep those in memory. ``returned`` counts the items that ever came back into the queue, so that a hand-out looks for
+    returned items only when there are new ones. ``guideline`` is the version in force.
+    """
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=200)
+    state = models.CharField(max_length=10, choices=ProjectState, default=ProjectState.ACTIVE)
+    overlap = models.PositiveSmallIntegerField(default=1)
+    audit_fraction = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal("0.12"))
+    audit_overlap = models.PositiveSmallIntegerField(default=1)
+    lease_minutes = models.PositiveIntegerField(default=30)
+    retest_after_days = models.PositiveSmallIntegerField(default=14)
+    retest_rate = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal(0))
+    gold_rate = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal(0))
+    display = models.JSONField(default=dict, blank=True)
+    note = models.TextField(blank=True)
+    pseudonym_key = models.CharField(max_length=64, default=new_key, editable=False)
+    audit_key = models.CharField(max_length=64, default=new_key, editable=False)
+    guideline = models.ForeignKey(
+        "core.GuidelineVersion", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    version = models.PositiveIntegerField(default=1)
+    schema_version = models.PositiveIntegerField(default=1)
+    returned = models.BigIntegerField(default=0)
+    created_by = models.ForeignKey("core.User", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(overlap__gte=1, overlap__lte=100), name="project_overlap_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(audit_overlap__gte=1, audit_overlap__lte=100), name="project_audit_overlap_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(audit_fraction__gte=0, audit_fraction__lte=1), name="project_audit_fraction_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440), name="project_lease_minutes_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProjectTotals(models.Model):
+    """What the outbox has been folded into so far. Progress is this plus what still waits in the outbox."""
+
+    project = models.OneToOneField(
+        "core.Project", on_delete=models.CASCADE, primary_key=True, related_name="totals"
+    )
+    items = models.BigIntegerField(default=0)
+    items_done = models.BigIntegerField(default=0)
+    annotations = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.items_done} of {self.items} items"
+
+
+class Outbox(models.Model):
+    """What a write changed in a project's totals, until a worker folds it in (no hot row on submit)."""
+
+    project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="+")
+    items = models.BigIntegerField(default=0)
+    items_done = models.BigIntegerField(default=0)
+    annotations = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.items_done:+} items done"

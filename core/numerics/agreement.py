@@ -1,0 +1,426 @@
+"""The agreement report of one question: every coefficient, class, pair and annotator from a LabelTable.
+
+Codes go in and codes come out; names belong to the caller. Nothing here raises on data: what cannot be computed
+is a Figure without a value and with a reason.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy.special import ndtr
+
+from core.numerics.alpha import Level, Scale, binary_alphas, krippendorff_alpha, nominal_scale
+from core.numerics.coefficients import (
+    Observed,
+    brennan_prediger,
+    conger_kappa,
+    fleiss_kappa,
+    gwet_ac1,
+    percent_agreement,
+)
+from core.numerics.intervals import t_interval, wilson_interval
+from core.numerics.pairs import PairAgreement, pair_agreements
+from core.numerics.results import Figure, Method, Reason
+from core.numerics.table import (
+    Bools,
+    Floats,
+    Ints,
+    KeyCounter,
+    LabelTable,
+    PatternIndex,
+    Patterns,
+    find_patterns,
+    pairs_within,
+)
+
+SKEWED_CLASSES = "skewed_classes"
+_SKEW = 0.2  # |AC1 - alpha| above this: chance is judged very differently because classes are uneven
+_MIN_ITEMS = 2
+
+LANDIS_KOCH = (
+    ("almost_perfect", 0.8, 1.0),
+    ("substantial", 0.6, 0.8),
+    ("moderate", 0.4, 0.6),
+    ("fair", 0.2, 0.4),
+    ("slight", 0.0, 0.2),
+    ("poor", -1.0, 0.0),
+)
+
+
+class Uncertain(StrEnum):
+    """What an answer "I can't tell" counts as."""
+
+    CLASS = "class"  # a class of its own: two people who cannot tell agree
+    MISSING = "missing"  # no answer
+    DISAGREE = "disagree"  # a disagreement with every other answer, another "can't tell" included
+
+
+@dataclass(frozen=True, slots=True)
+class ClassAgreement:
+    """One class: `n` answers, specific agreement, and alpha of the class against the rest."""
+
+    label: int
+    n: int
+    specific_agreement: Figure
+    alpha: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorAgreement:
+    """One annotator: `n` answers (uncertain ones included), agreement with the others' plurality, abstention."""
+
+    annotator: int
+    n: int
+    leave_one_out: Figure
+    abstention_rate: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Pairs of answers a/b (a < b) on one item, and their share of all disagreeing pairs."""
+
+    a: int
+    b: int
+    n: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainClass:
+    """One uncertainty class: its answers and their share of all answers."""
+
+    label: int
+    n: int
+    rate: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """How often people cannot tell, and whether they agree on when."""
+
+    rate: Figure
+    alpha_on_abstaining: Figure
+    by_class: tuple[UncertainClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The highest level reached with at least 95 % probability, and that probability (Gwet 2014)."""
+
+    level: str
+    probability: float
+    scale: str = "landis_koch"
+    coefficient: str = "krippendorff_alpha"
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport:
+    """Everything the report of one question says, in codes.
+
+    `n_items` have an answer, `n_items_used` have two or more (after dropping uncertain answers where they count
+    as missing). `dropped_one_annotation` items have only one. `*_cut` say how much was left out of a list by
+    its limit: lists keep what is most frequent.
+    """
+
+    level: Level
+    uncertain: Uncertain
+    n_items: int
+    n_items_used: int
+    n_annotations: int
+    n_annotators: int
+    n_pairs: int
+    dropped_one_annotation: int
+    dropped_uncertain: int
+    coefficients: dict[str, Figure]
+    verdict: Verdict | None
+    per_class: tuple[ClassAgreement, ...]
+    classes_cut: int
+    pairs: tuple[PairAgreement, ...]
+    pairs_cut: int
+    annotators: tuple[AnnotatorAgreement, ...]
+    confusions: tuple[Confusion, ...]
+    confusions_cut: int
+    uncertainty: Uncertainty
+    warnings: tuple[str, ...]
+
+
+def agreement_report(
+    table: LabelTable,
+    *,
+    level: Level | str = Level.NOMINAL,
+    uncertain: Uncertain | str = Uncertain.CLASS,
+    uncertain_classes: frozenset[int] = frozenset(),
+    max_pairs: int = 5000,
+    max_classes: int = 200,
+    max_confusions: int = 500,
+) -> AgreementReport:
+    """Agreement between the annotators of a table.
+
+    `level` sets the distances of Krippendorff's alpha (with `table.values`, or else the order of the class
+    codes); every other coefficient compares answers for equality. `uncertain_classes` are the codes of the
+    classes that say "I can't tell"; they have no rank or number: beyond the nominal level such an answer lies as
+    far from every other one as the two furthest values in use.
+    """
+    level, uncertain = Level(level), Uncertain(uncertain)
+    unsure = np.zeros(table.n_classes, dtype=np.bool_)
+    unsure[[code for code in uncertain_classes if code < table.n_classes]] = True
+    said_unsure = unsure[table.label]
+    counted = table.keep(~said_unsure) if uncertain is Uncertain.MISSING and said_unsure.any() else table
+    n_classes = table.n_classes - (int(unsure.sum()) if uncertain is Uncertain.MISSING else 0)
+    alone = unsure if uncertain is Uncertain.DISAGREE else np.zeros_like(unsure)
+    weight = np.where(alone, 0.0, 1.0)
+    if uncertain is Uncertain.MISSING:
+        weight = np.where(unsure, 0.0, weight)  # not a permitted class: no part in any sum over classes
+
+    everything = find_patterns(table)
+    index = everything if counted is table else find_patterns(counted)
+    seen = Observed(index.patterns, weight)
+    scale = _scale(table, level, unsure, weight)
+    coefficients = _coefficients(seen, counted, index, scale, n_classes)
+    if table.n_annotators == 1:  # not even two answers of one person to one item are agreement
+        coefficients = dict.fromkeys(coefficients, seen.missing(Reason.ONE_ANNOTATOR))
+    per_class, classes_cut = _per_class(index.patterns, alone, max_classes)
+    pairs, pairs_cut = pair_agreements(counted, weight, max_pairs)
+    confusions, confusions_cut = _confusions(seen, max_confusions)
+    return AgreementReport(
+        level=level,
+        uncertain=uncertain,
+        n_items=table.n_items,
+        n_items_used=seen.n_used,
+        n_annotations=len(table),
+        n_annotators=table.n_annotators,
+        n_pairs=seen.n_pairs,
+        dropped_one_annotation=counted.n_items - seen.n_used,
+        dropped_uncertain=len(table) - len(counted),
+        coefficients=coefficients,
+        verdict=_verdict(coefficients["krippendorff_alpha"]),
+        per_class=per_class,
+        classes_cut=classes_cut,
+        pairs=tuple(pairs),
+        pairs_cut=pairs_cut,
+        annotators=_annotators(table, counted, index, alone, said_unsure),
+        confusions=confusions,
+        confusions_cut=confusions_cut,
+        uncertainty=_uncertainty(everything.patterns, unsure),
+        warnings=_warnings(coefficients),
+    )
+
+
+def benchmark_probabilities(value: float, se: float, cuts: tuple[tuple[str, float, float], ...]) -> Floats:
+    """Cumulative probability, from the best level down, that the true coefficient is in a level or better.
+
+    `cuts` are (name, lower end, upper end) from the best down; the truth is taken as normal around `value` and
+    cut to [-1, 1] (Gwet 2014, chapter 6).
+    """
+    lower = np.array([low for _, low, _ in cuts])
+    upper = np.array([high for _, _, high in cuts])
+    if se <= 0:
+        inside = (value >= lower) & ((value < upper) | (upper >= 1.0))
+        return np.cumsum(inside.astype(np.float64))
+    whole = ndtr((value + 1) / se) - ndtr((value - 1) / se)
+    mass = (ndtr((value - lower) / se) - ndtr((value - upper) / se)) / whole
+    return np.minimum(np.cumsum(mass), 1.0)
+
+
+def _verdict(figure: Figure, confidence: float = 0.95) -> Verdict | None:
+    if figure.value is None or figure.se is None:
+        return None
+    cumulative = benchmark_probabilities(max(figure.value, -1.0), figure.se, LANDIS_KOCH)
+    first = min(int(np.argmax(cumulative >= confidence)), len(LANDIS_KOCH) - 1)
+    if cumulative[first] < confidence:
+        first = len(LANDIS_KOCH) - 1
+    return Verdict(level=LANDIS_KOCH[first][0], probability=float(cumulative[first]))
+
+
+def _scale(table: LabelTable, level: Level, unsure: Bools, weight: Floats) -> Scale:
+    values = np.arange(table.n_classes, dtype=np.float64) if table.values is None else table.values
+    return Scale(level, values, unsure, weight)
+
+
+def _coefficients(
+    seen: Observed, table: LabelTable, index: PatternIndex, scale: Scale, n_classes: int
+) -> dict[str, Figure]:
+    fleiss = fleiss_kappa(seen)
+    return {
+        "percent_agreement": percent_agreement(seen),
+        "krippendorff_alpha": krippendorff_alpha(seen.patterns, scale, seen.n_items),
+        "gwet_ac1": gwet_ac1(seen, n_classes),
+        "fleiss_kappa": fleiss,
+        "scott_pi": fleiss,  # Fleiss' kappa is Scott's pi for any number of labelers
+        "brennan_prediger": brennan_prediger(seen, n_classes),
+        "conger_kappa": conger_kappa(seen, table, index),
+    }
+
+
+def _warnings(coefficients: dict[str, Figure]) -> tuple[str, ...]:
+    ac1, alpha = coefficients["gwet_ac1"].value, coefficients["krippendorff_alpha"].value
+    skewed = ac1 is not None and alpha is not None and abs(ac1 - alpha) > _SKEW
+    return (SKEWED_CLASSES,) if skewed else ()
+
+
+def _per_class(all_patterns: Patterns, alone: Bools, limit: int) -> tuple[tuple[ClassAgreement, ...], int]:
+    """Classes in use, by code; the `limit` most frequent of them."""
+    answers = all_patterns.per_class(all_patterns.multiplicity[all_patterns.row] * all_patterns.count)
+    used = np.flatnonzero(answers)
+    chosen = np.sort(used[np.argsort(-answers[used], kind="stable")[:limit]])
+    # The rest become one class behind the chosen ones, so that the work is for the chosen ones only.
+    code = np.full(all_patterns.n_classes, chosen.size, dtype=np.intp)
+    code[chosen] = np.arange(chosen.size)
+    apart = alone[chosen]
+    n_classes = chosen.size + 1
+    singled = np.append(apart, np.zeros(1, dtype=np.bool_))
+    patterns = all_patterns if used.size == 0 else all_patterns.recoded(code, n_classes)
+    alphas = binary_alphas(patterns, singled, all_patterns.n_items) if used.size else []
+    specific = _specific_agreements(patterns, singled) if used.size else []
+    return tuple(
+        ClassAgreement(int(label), int(answers[label]), specific[k], alphas[k])
+        for k, label in enumerate(chosen)
+    ), int(used.size - chosen.size)
+
+
+def _specific_agreements(patterns: Patterns, alone: Bools) -> list[Figure]:
+    """Share of a class's partners that are of the class too, items weighing 1 / (answers - 1)."""
+    p = patterns.overlapping()
+    m, c = p.multiplicity[p.row], p.count.astype(np.float64)
+    others = p.size[p.row] - 1.0
+    agreeing = np.where(alone[p.label], 0.0, c * (c - 1) / others)
+    answers = p.per_class(m * c)
+    share = p.per_class(m * agreeing) / np.maximum(answers, 1.0)
+    spread = p.per_class(m * (agreeing - share[p.label] * c) ** 2)
+    items = p.per_class(m)
+    pairs = p.per_class(m * (c * (c - 1) / 2 + c * (others + 1 - c)))
+    several = np.maximum(items, 2.0)
+    se = np.sqrt(spread * several / (several - 1)) / np.maximum(answers, 1.0)
+    lower, upper = t_interval(share, se, several - 1, lower=0.0)
+    figures = []
+    for k in range(p.n_classes):
+        n, n_pairs = int(items[k]), int(pairs[k])
+        if n == 0:
+            reason = Reason.TOO_FEW_ITEMS if p.n_items else Reason.NO_OVERLAP
+            figures.append(Figure.missing(reason))
+            continue
+        known = n >= _MIN_ITEMS
+        figures.append(
+            Figure.estimate(
+                min(share[k], 1.0),
+                se=se[k] if known else None,
+                ci=(lower[k], upper[k]) if known else None,
+                method=Method.LINEARISED,
+                n_items=n,
+                n_pairs=n_pairs,
+            )
+        )
+    return figures
+
+
+def _confusions(seen: Observed, limit: int) -> tuple[tuple[Confusion, ...], int]:
+    """Pairs of different classes on one item, the most frequent first."""
+    p = seen.patterns
+    k = max(p.n_classes, 1)
+    entries = np.diff(np.append(p.starts, p.row.size))
+    counter = KeyCounter(k * k, int((entries * (entries - 1) // 2).sum()))
+    for left, right in pairs_within(p.starts, entries):
+        weight = p.multiplicity[p.row[left]] * p.count[left] * p.count[right]
+        counter.add(p.label[left] * k + p.label[right], weight)
+    keys, count = counter.result()
+    agreeing = seen.weight[p.label] * p.count * (p.count - 1) / 2
+    disagreeing = seen.n_pairs - float(p.multiplicity[p.row] @ agreeing)
+    order = np.lexsort((keys, -count))[:limit]
+    found = tuple(
+        Confusion(int(keys[i] // k), int(keys[i] % k), int(count[i]), float(count[i] / disagreeing))
+        for i in order
+    )
+    return found, int(keys.size - order.size)
+
+
+def _leave_one_out_credit(p: Patterns, alone: Bools) -> Floats:
+    """For one answer of each entry: 1 / size of the others' plurality set if it is in the set, else 0.
+
+    An answer is in the set only if its class leads alone with it; without it the class either still leads, or
+    ties with the runners-up. Answers of a class in `alone` are classes of one answer each.
+    """
+    single = alone[p.label]
+    strength = np.where(single, 1, p.count)
+    multiple = np.where(single, p.count, 1)
+    rows = p.size.size
+    best = np.zeros(rows, dtype=np.intp)
+    np.maximum.at(best, p.row, strength)
+    leads = strength == best[p.row]
+    second = np.zeros(rows, dtype=np.intp)
+    np.maximum.at(second, p.row, np.where(leads, 0, strength))
+    leaders = p.per_row(multiple * leads)
+    runners = p.per_row(multiple * (~leads & (strength == second[p.row])))
+    sole = leads & (leaders[p.row] == 1) & ~single & (p.size[p.row] > 1)
+    tied = strength - 1 == second[p.row]
+    return np.where(sole, np.where(tied, 1 / (1 + runners[p.row]), 1.0), 0.0)
+
+
+def _annotators(
+    table: LabelTable, counted: LabelTable, index: PatternIndex, alone: Bools, said_unsure: Bools
+) -> tuple[AnnotatorAgreement, ...]:
+    span = int(table.annotator.max(initial=-1)) + 1
+    n = np.bincount(table.annotator, minlength=span)
+    abstained = np.bincount(table.annotator, weights=said_unsure, minlength=span)
+    sizes = counted.sizes[counted.item]
+    # The credit of the average answer, its spread and the pairs with others, over items shared with others.
+    credit = _leave_one_out_credit(index.patterns, alone)[index.entry_of_answer]
+    shared = _per_annotator(counted, sizes > 1, span)
+    total = _per_annotator(counted, credit, span)
+    squares = _per_annotator(counted, credit**2, span)
+    pairs = _per_annotator(counted, sizes - 1, span)
+
+    usable = np.maximum(shared, 1.0)
+    mean = np.clip(total / usable, 0.0, 1.0)
+    variance = np.maximum(squares / usable - mean**2, 0.0) * usable / np.maximum(usable - 1, 1.0)
+    loo = _means(mean, np.sqrt(variance / usable), shared, pairs)
+    rate = abstained / np.maximum(n, 1)
+    abstention = _means(rate, np.sqrt(rate * (1 - rate) / np.maximum(n, 1)), n, np.zeros_like(n))
+    return tuple(
+        AnnotatorAgreement(int(a), int(n[a]), loo[a], abstention[a]) for a in np.flatnonzero(n)
+    )
+
+
+def _per_annotator(table: LabelTable, weights: Floats | Ints | Bools, span: int) -> Floats:
+    return np.bincount(table.annotator, weights=weights, minlength=span).astype(np.float64, copy=False)
+
+
+def _means(mean: Floats, se: Floats, n: Floats | Ints, pairs: Floats | Ints) -> list[Figure]:
+    """Means of numbers in [0, 1] over n items with Wilson's interval; without a value where n is 0."""
+    lower, upper = wilson_interval(mean, np.maximum(n, 1))
+    return [
+        Figure.estimate(
+            mean[i], se=se[i], ci=(lower[i], upper[i]), method=Method.WILSON, n_items=n[i], n_pairs=pairs[i]
+        )
+        if n[i]
+        else Figure.missing(Reason.NO_OVERLAP)
+        for i in range(mean.size)
+    ]
+
+
+def _uncertainty(patterns: Patterns, unsure: Bools) -> Uncertainty:
+    binary = patterns.recoded(unsure.astype(np.intp), 2) if unsure.size else patterns
+    answers = patterns.per_class(patterns.multiplicity[patterns.row] * patterns.count)
+    return Uncertainty(
+        rate=_rate(patterns, unsure),
+        alpha_on_abstaining=krippendorff_alpha(binary, nominal_scale(2), patterns.n_items),
+        by_class=tuple(
+            UncertainClass(int(k), int(answers[k]), _rate(patterns, np.arange(unsure.size) == k))
+            for k in np.flatnonzero(unsure)
+        ),
+    )
+
+
+def _rate(p: Patterns, chosen: Bools) -> Figure:
+    """Share of the answers that are of the chosen classes; a ratio with items as the sampling unit."""
+    n, answers = p.n_items, int(p.multiplicity @ p.size)
+    if n == 0:
+        return Figure.missing(Reason.NO_OVERLAP)
+    found = p.per_row(p.count * chosen[p.label])
+    share = float(p.multiplicity @ found) / answers
+    if n < _MIN_ITEMS:
+        return Figure.estimate(share, n_items=n, n_pairs=0)
+    squares = float(p.multiplicity @ (found - share * p.size) ** 2)
+    se = np.sqrt(squares * n / (n - 1)) / answers
+    ci = t_interval(share, se, n - 1, lower=0.0)
+    return Figure.estimate(share, se=se, ci=ci, method=Method.LINEARISED, n_items=n, n_pairs=0)

@@ -1,0 +1,355 @@
+"""Answers as integer arrays, and their condensed forms: answer patterns and counted pairs.
+
+Nothing here is as large as items x annotators, annotators x annotators or values x values unless that is small:
+every structure grows with the number of answers, or with the number of *different* items.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Column = Sequence[Any] | npt.NDArray[Any]
+
+_SMALL_SPACE = 1 << 22  # so many slots are cheaper to count directly than to sort for
+_EXACT_FLOAT_BITS = 52
+_KEY_BITS = 62
+_CHUNK = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTable:
+    """One row per answer: who (`annotator`) said what (`label`) about which `item`, as codes from 0 up.
+
+    Any number of answers per item, in any order. `n_classes` is the number of permitted classes, used or not.
+    `values` (one number per class code) gives the order of a scale or the numbers of a number question.
+    Raises ValueError where the arrays do not fit together or a value is not finite.
+    """
+
+    item: Ints
+    annotator: Ints
+    label: Ints
+    n_classes: int
+    values: Floats | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("item", "annotator", "label"):
+            codes = np.ascontiguousarray(getattr(self, name), dtype=np.intp)
+            if codes.ndim != 1 or codes.size != len(self.item):
+                raise ValueError(f"{name} must be one code per answer")
+            if codes.size and codes.min() < 0:
+                raise ValueError(f"{name} has a negative code")
+            object.__setattr__(self, name, codes)
+        if self.label.size and self.label.max() >= self.n_classes:
+            raise ValueError("label has a code beyond n_classes")
+        if self.values is not None:
+            values = np.ascontiguousarray(self.values, dtype=np.float64)
+            if values.shape != (self.n_classes,) or not np.isfinite(values).all():
+                raise ValueError("values must be one finite number per class")
+            object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        return int(self.item.size)
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Answers per item code."""
+        return np.bincount(self.item).astype(np.intp, copy=False)
+
+    @cached_property
+    def n_items(self) -> int:
+        """Items with at least one answer."""
+        return int(np.count_nonzero(self.sizes))
+
+    @cached_property
+    def n_annotators(self) -> int:
+        """Annotators with at least one answer."""
+        return int(np.count_nonzero(np.bincount(self.annotator)))
+
+    @cached_property
+    def item_order(self) -> Ints | None:
+        """Positions of the answers ordered by item; None when they already are."""
+        if len(self) == 0 or bool((self.item[1:] >= self.item[:-1]).all()):
+            return None
+        return np.argsort(self.item, kind="stable")
+
+    def by_item(self, column: Ints) -> Ints:
+        """A column of this table, ordered by item."""
+        return column if self.item_order is None else column[self.item_order]
+
+    def keep(self, mask: Bools) -> Self:
+        """The same table with only the answers where `mask` is true; codes stay as they are."""
+        return type(self)(
+            self.item[mask], self.annotator[mask], self.label[mask], self.n_classes, self.values
+        )
+
+
+class Coded(NamedTuple):
+    """A table and what its codes stand for (`items[code]`, …)."""
+
+    table: LabelTable
+    items: list[Any]
+    annotators: list[Any]
+    classes: list[Any]
+
+
+def from_columns(
+    items: Column,
+    annotators: Column,
+    labels: Column,
+    *,
+    classes: Iterable[Any] = (),
+    values: Column | None = None,
+) -> Coded:
+    """Codes for three parallel columns of integers, strings or anything hashable.
+
+    `classes` fixes the first class codes (permitted classes in their order, used or not); labels outside it get
+    the next codes. `values` are numbers for `classes`, in the same order, as LabelTable takes them.
+    """
+    item, item_names = factorise(items)
+    annotator, annotator_names = factorise(annotators)
+    label, class_names = factorise(labels, first=classes)
+    numbers = None if values is None else np.asarray(values, dtype=np.float64)
+    table = LabelTable(item, annotator, label, len(class_names), numbers)
+    return Coded(table, item_names, annotator_names, class_names)
+
+
+def from_numbers(items: Column, annotators: Column, numbers: npt.ArrayLike) -> Coded:
+    """As from_columns, for answers that are numbers: the classes are the different numbers, ascending."""
+    item, item_names = factorise(items)
+    annotator, annotator_names = factorise(annotators)
+    values, label = np.unique(np.asarray(numbers, dtype=np.float64), return_inverse=True)
+    table = LabelTable(item, annotator, label.astype(np.intp, copy=False), values.size, values)
+    return Coded(table, item_names, annotator_names, values.tolist())
+
+
+def factorise(column: Column, *, first: Iterable[Any] = ()) -> tuple[Ints, list[Any]]:
+    """Integer codes of a column, and the distinct values by code.
+
+    Integer arrays are coded in ascending order, everything else in the order of first appearance; values in
+    `first` always take the first codes.
+    """
+    known = list(dict.fromkeys(first))
+    if isinstance(column, np.ndarray) and np.can_cast(column.dtype, np.int64) and not known:
+        return _factorise_integers(column.astype(np.int64, copy=False))
+    objects = column.tolist() if isinstance(column, np.ndarray) else column
+    names = list(dict.fromkeys((*known, *dict.fromkeys(objects))))
+    code = {name: position for position, name in enumerate(names)}
+    return np.fromiter(map(code.__getitem__, objects), dtype=np.intp, count=len(objects)), names
+
+
+def _factorise_integers(column: npt.NDArray[np.int64]) -> tuple[Ints, list[Any]]:
+    if column.size == 0:
+        return np.empty(0, dtype=np.intp), []
+    low, high = int(column.min()), int(column.max())
+    if high - low > 4 * column.size + _SMALL_SPACE:
+        distinct, codes = np.unique(column, return_inverse=True)
+        return codes.astype(np.intp, copy=False), distinct.tolist()
+    shifted = (column - low).astype(np.intp, copy=False)
+    present = np.flatnonzero(np.bincount(shifted))
+    lookup = np.empty(high - low + 1, dtype=np.intp)
+    lookup[present] = np.arange(present.size)
+    return lookup[shifted], (present + low).tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """The different ways in which items were answered, and how many items were answered in each way.
+
+    A pattern is a multiset of class codes. Row r stands for `multiplicity[r]` items of `size[r]` answers each.
+    Its content are the entries e with `row[e] == r`: `count[e]` answers of class `label[e]`; entries are sorted
+    by row, then class. With few labelers and classes there are few patterns (3 answers from 5 classes: 35), and
+    every coefficient costs nothing beyond the pass that finds them.
+    """
+
+    multiplicity: Ints
+    size: Ints
+    row: Ints
+    label: Ints
+    count: Ints
+    n_classes: int
+
+    @property
+    def n_items(self) -> int:
+        return int(self.multiplicity.sum())
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Position of the first entry of every row."""
+        return np.searchsorted(self.row, np.arange(self.size.size))
+
+    def per_row(self, weights: npt.NDArray[Any]) -> Floats:
+        """Sum over the entries of every row."""
+        return np.bincount(self.row, weights=weights, minlength=self.size.size).astype(np.float64, copy=False)
+
+    def per_class(self, weights: npt.NDArray[Any]) -> Floats:
+        """Sum over the entries of every class."""
+        return np.bincount(self.label, weights=weights, minlength=self.n_classes).astype(
+            np.float64, copy=False
+        )
+
+    def overlapping(self) -> "Patterns":
+        """Only the patterns of two answers or more."""
+        keep = self.size >= 2  # noqa: PLR2004 -- a pair takes two
+        if keep.all():
+            return self
+        entries = keep[self.row]
+        renumber = np.cumsum(keep) - 1
+        return Patterns(
+            self.multiplicity[keep],
+            self.size[keep],
+            renumber[self.row[entries]],
+            self.label[entries],
+            self.count[entries],
+            self.n_classes,
+        )
+
+    def recoded(self, code: Ints, n_classes: int) -> "Patterns":
+        """The same items read through `code`, one new class for every old one."""
+        keys, inverse = np.unique(self.row * n_classes + code[self.label], return_inverse=True)
+        count = np.bincount(inverse, weights=self.count, minlength=keys.size).astype(np.intp)
+        return Patterns(
+            self.multiplicity, self.size, keys // n_classes, keys % n_classes, count, n_classes
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PatternIndex:
+    """The patterns of a table, and where each item (-1: no answer) and each answer went."""
+
+    patterns: Patterns
+    of_item: Ints
+    entry_of_answer: Ints
+
+
+def find_patterns(table: LabelTable) -> PatternIndex:
+    """Condense a table to its patterns: one pass over the answers, and a sort where keys are many."""
+    answered = np.flatnonzero(table.sizes)
+    keys = _pattern_keys(table)
+    if keys is None:
+        multiplicity, of_answered = np.ones(answered.size, dtype=np.intp), np.arange(answered.size)
+        example = answered
+    else:
+        multiplicity, of_answered, example = _distinct(keys[answered])
+        example = answered[example]
+    of_item = np.full(table.sizes.size, -1, dtype=np.intp)
+    of_item[answered] = of_answered
+
+    is_example = np.zeros(table.sizes.size, dtype=np.bool_)
+    is_example[example] = True
+    told = np.flatnonzero(is_example[table.item])
+    k = table.n_classes
+    entry_keys, count = np.unique(of_item[table.item[told]] * k + table.label[told], return_counts=True)
+    row, label = (entry_keys // k, entry_keys % k) if k else (entry_keys, entry_keys)
+    patterns = Patterns(multiplicity, table.sizes[example], row, label, count.astype(np.intp), k)
+    answer_keys = of_item[table.item] * k + table.label
+    return PatternIndex(patterns, of_item, _positions(entry_keys, answer_keys, multiplicity.size * k))
+
+
+def _pattern_keys(table: LabelTable) -> npt.NDArray[np.int64] | None:
+    """One integer per item code, equal exactly where the answers are the same; None if it takes too many bits."""
+    if len(table) == 0:
+        return None
+    most, k = int(table.sizes.max()), table.n_classes
+    if k * np.log2(most + 1) <= _EXACT_FLOAT_BITS:
+        place = float(most + 1) ** np.arange(k)  # counts as digits: how many of class 0, of class 1, …
+        return np.bincount(table.item, weights=place[table.label]).astype(np.int64)
+    if most * np.log2(k + 1) > _KEY_BITS or most * table.sizes.size > 4 * len(table) + _SMALL_SPACE:
+        return None
+    slots = np.zeros((table.sizes.size, most), dtype=np.int64)  # answers as digits, ascending
+    item = table.by_item(table.item)
+    starts = np.cumsum(table.sizes) - table.sizes
+    slots[item, np.arange(item.size) - starts[item]] = table.by_item(table.label) + 1
+    slots.sort(axis=1)
+    keys = slots[:, 0].copy()
+    for column in range(1, most):
+        keys *= k + 1
+        keys += slots[:, column]
+    return keys
+
+
+def _distinct(keys: npt.NDArray[np.int64]) -> tuple[Ints, Ints, Ints]:
+    """How often each different key stands there, the number of its key for each, an example of each key."""
+    top = int(keys.max())
+    if top > _SMALL_SPACE:
+        _, example, inverse, counts = np.unique(
+            keys, return_index=True, return_inverse=True, return_counts=True
+        )
+        return counts.astype(np.intp), inverse.astype(np.intp), example.astype(np.intp)
+    counts = np.bincount(keys)
+    present = np.flatnonzero(counts)
+    number = np.empty(top + 1, dtype=np.intp)
+    number[present] = np.arange(present.size)
+    last = np.empty(top + 1, dtype=np.intp)
+    last[keys] = np.arange(keys.size)
+    return counts[present].astype(np.intp), number[keys], last[present]
+
+
+def _positions(sorted_keys: Ints, wanted: Ints, space: int) -> Ints:
+    """Where each wanted key stands among the sorted ones (all are there)."""
+    if space > 4 * _SMALL_SPACE:
+        return np.searchsorted(sorted_keys, wanted)
+    lookup = np.zeros(space, dtype=np.intp)
+    lookup[sorted_keys] = np.arange(sorted_keys.size)
+    return lookup[wanted]
+
+
+def pairs_within(starts: Ints, sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """All pairs of positions inside each of the groups `start … start + size - 1`, in chunks."""
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        first = starts[sizes == size][:, None]
+        for gap in range(1, size):
+            offsets = np.arange(size - gap)
+            step = max(1, _CHUNK // offsets.size)
+            for begin in range(0, first.size, step):
+                left = (first[begin : begin + step] + offsets).ravel()
+                yield left, left + gap
+
+
+class KeyCounter:
+    """Weighted counts of integer keys in [0, space): direct where the space is small, by sorting where not."""
+
+    def __init__(self, space: int, expected: int) -> None:
+        self._space = space
+        self._direct = space <= max(_SMALL_SPACE, min(4 * expected, 4 * _SMALL_SPACE))
+        self._totals = np.zeros(space if self._direct else 0)
+        self._keys = np.empty(0, dtype=np.intp)
+        self._buffer: list[tuple[Ints, npt.NDArray[Any] | None]] = []
+        self._buffered = 0
+
+    def add(self, keys: Ints, weights: npt.NDArray[Any] | None = None) -> None:
+        """Count every key once, or `weights` times; either always or never with weights."""
+        self._buffer.append((keys, weights))
+        self._buffered += keys.size
+        if self._buffered >= _CHUNK:
+            self._flush()
+
+    def result(self) -> tuple[Ints, Floats]:
+        """The keys seen, ascending, and their totals."""
+        self._flush()
+        if not self._direct:
+            return self._keys, self._totals
+        keys = np.flatnonzero(self._totals)
+        return keys, self._totals[keys]
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        keys = np.concatenate([keys for keys, _ in self._buffer])
+        given = [weights for _, weights in self._buffer if weights is not None]
+        weights = np.concatenate(given).astype(np.float64) if given else None
+        self._buffer, self._buffered = [], 0
+        if self._direct:
+            self._totals += np.bincount(keys, weights=weights, minlength=self._space)
+            return
+        counts = np.ones(keys.size) if weights is None else weights
+        self._keys, inverse = np.unique(np.concatenate([self._keys, keys]), return_inverse=True)
+        self._totals = np.bincount(
+            inverse, weights=np.concatenate([self._totals, counts]), minlength=self._keys.size
+        )

@@ -1,0 +1,319 @@
+"""The answers of one question as columns of integers: what the agreement report is computed from.
+
+Millions of answers pass here, so nothing becomes a Python object on the way where the database can send
+packed columns instead (PostgreSQL) or the driver can fill an array row by row (SQLite).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce, ExtractMonth, ExtractYear
+
+from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind
+from core.models import Answer, AnswerChoice, Gold, Project
+from core.selectors.meta import MetaText
+from core.selectors.question import QuestionSpec
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Grouping = Literal["guideline", "batch", "month"]
+
+NONE_TICKED = ""
+SEPARATOR = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which answers a report rests on. ``slice`` is one key of the metadata and its value, as text."""
+
+    repeat: int = 1
+    items: str = ItemsChoice.ALL
+    slice: tuple[str, str] | None = None
+    by: Grouping | None = None
+
+
+@dataclass(frozen=True)
+class AnswerColumns:
+    """One row per answer. ``label`` counts from 0 and stands for ``names[label]``.
+
+    ``values`` are the numbers behind the labels of a number question, else None. ``uncertain`` says of
+    each label whether it means "I cannot tell". ``group`` is None unless the scope asks for groups.
+    """
+
+    item: Ints
+    annotator: Ints
+    label: Ints
+    names: tuple[str, ...]
+    uncertain: Bools
+    values: Floats | None = None
+    group: Ints | None = None
+    group_names: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.item.size)
+
+    def keep(self, mask: Bools) -> "AnswerColumns":
+        """Only the answers where the mask is true; labels keep their codes."""
+        group = None if self.group is None else self.group[mask]
+        return replace(
+            self, item=self.item[mask], annotator=self.annotator[mask], label=self.label[mask], group=group
+        )
+
+
+def answer_columns(project: Project, question: QuestionSpec, scope: Scope) -> AnswerColumns:
+    """Current answers of the items' current version that count between annotators: normal passes only."""
+    return _columns(_counted(project, question, scope), question, scope)
+
+
+def repeated_columns(project: Project, question: QuestionSpec, scope: Scope) -> AnswerColumns:
+    """What people answered the second time, in a normal or a retest pass."""
+    again = replace(scope, repeat=2, by=None)
+    return _columns(_in_scope(project, question, again).filter(_COMPARABLE), question, again)
+
+
+def n_left_to_repeats(project: Project, question: QuestionSpec, scope: Scope) -> int:
+    """Answers that belong to the comparison of people with themselves, not to this report."""
+    answers = _answers(project, question, scope).filter(_COMPARABLE)
+    return answers.exclude(annotation__pass_kind=Pass.NORMAL, annotation__repeat=scope.repeat).count()
+
+
+_COMPARABLE = Q(annotation__pass_kind__in=[Pass.NORMAL, Pass.RETEST])
+
+
+def _answers(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet[Answer]:
+    answers = Answer.objects.filter(
+        question_id=question.id,
+        annotation__current=True,
+        annotation__voided=False,
+        annotation__item__project=project,
+        annotation__item_version=F("annotation__item__version"),
+    ).exclude(annotation__item__state=ItemState.WITHDRAWN)
+    if scope.items == ItemsChoice.AUDIT:
+        answers = answers.exclude(annotation__item__audit=AuditPart.NONE)
+    elif scope.items == ItemsChoice.SELECTED:
+        answers = answers.filter(annotation__item__audit=AuditPart.NONE)
+    if scope.slice is not None:
+        key, value = scope.slice
+        answers = answers.alias(slice_value=MetaText("annotation__item__meta", key)).filter(slice_value=value)
+    return answers.order_by()
+
+
+def _in_scope(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet[Answer]:
+    return _answers(project, question, scope).filter(annotation__repeat=scope.repeat)
+
+
+def _counted(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet[Answer]:
+    return _in_scope(project, question, scope).filter(annotation__pass_kind=Pass.NORMAL)
+
+
+_VALUE_COLUMN = {
+    QuestionKind.SINGLE: "label_class_id",
+    QuestionKind.SCALE: "label_class_id",
+    QuestionKind.MULTIPLE: "pk",
+    QuestionKind.NUMBER: "number",
+    QuestionKind.TEXT: "text",
+}
+_CREATED = Coalesce("annotation__answered_at", "annotation__created_at")
+_GROUP = {
+    "guideline": F("annotation__guideline__number"),
+    "batch": F("annotation__item__batch__number"),
+    "month": ExtractYear(_CREATED) * 100 + ExtractMonth(_CREATED),
+}
+
+
+def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) -> AnswerColumns:
+    columns = ["annotation__item_id", "annotation__annotator_id", _VALUE_COLUMN[QuestionKind(question.kind)]]
+    kinds = ["i8", "i8", "f8" if question.kind == QuestionKind.NUMBER else "i8"]
+    if scope.by is not None:
+        answers = answers.annotate(group_value=_GROUP[scope.by])
+        columns.append("group_value")
+        kinds.append("i8")
+    rows = answers.values_list(*columns)
+    if question.kind == QuestionKind.TEXT:
+        item, annotator, value, *group = _text_columns(rows, len(columns))
+    else:
+        item, annotator, value, *group = _packed(rows, kinds)
+    label, names, uncertain, values = _labels(answers, question, value)
+    return AnswerColumns(
+        item=item,
+        annotator=annotator,
+        label=label,
+        names=names,
+        uncertain=uncertain,
+        values=values,
+        group=group[0] if group else None,
+        group_names=_group_names(scope, group[0]) if group else {},
+    )
+
+
+def _packed(rows: QuerySet[Answer, tuple[Any, ...]], kinds: list[str]) -> list[npt.NDArray[Any]]:
+    """The columns of a query as arrays, of 8-byte integers ("i8") or floats ("f8")."""
+    if connection.vendor == "postgresql":
+        return _packed_by_server(rows, kinds)
+    dtype = np.dtype([(f"c{place}", kind) for place, kind in enumerate(kinds)])
+    sql, params = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        table = np.fromiter(cursor, dtype=dtype)
+    return [np.ascontiguousarray(table[name]) for name in dtype.names or ()]
+
+
+def _packed_by_server(rows: QuerySet[Answer, tuple[Any, ...]], kinds: list[str]) -> list[npt.NDArray[Any]]:
+    """One byte string per column, in network order, put together by the server: no Python object per row.
+
+    All aggregates of one query see the rows in the same order, so the columns stay parallel.
+    """
+    sql, params = rows.query.sql_with_params()
+    names = [f"c{place}" for place in range(len(kinds))]
+    send = {"i8": "int8send({}::int8)", "f8": "float8send({})"}
+    parts = [
+        f"string_agg({send[kind].format(name)}, ''::bytea)" for name, kind in zip(names, kinds, strict=True)
+    ]
+    packed = f"SELECT {', '.join(parts)} FROM ({sql}) AS answers({', '.join(names)})"  # noqa: S608 -- fixed words
+    with connection.cursor() as cursor:
+        cursor.execute(packed, params)
+        row = cursor.fetchone()
+    return [
+        np.frombuffer(column or b"", dtype=f">{kind}").astype(kind)
+        for column, kind in zip(row or [b""] * len(kinds), kinds, strict=True)
+    ]
+
+
+def _text_columns(rows: QuerySet[Answer, tuple[Any, ...]], width: int) -> list[Any]:
+    columns: list[list[Any]] = [list(column) for column in zip(*rows.iterator(10_000), strict=True)]
+    item, annotator, text, *group = columns or [[] for _ in range(width)]
+    return [np.array(column, dtype=np.int64) for column in (item, annotator)] + [
+        text,
+        *(np.array(column, dtype=np.int64) for column in group),
+    ]
+
+
+def _labels(
+    answers: QuerySet[Answer], question: QuestionSpec, value: Any
+) -> tuple[Ints, tuple[str, ...], Bools, Floats | None]:
+    """Codes, their names, which of them are uncertain, and the numbers behind them."""
+    if question.kind == QuestionKind.NUMBER:
+        numbers, label = np.unique(value, return_inverse=True)
+        names = tuple(number_name(number) for number in numbers.tolist())
+        return label.astype(np.int64), names, np.zeros(len(names), dtype=np.bool_), numbers
+    if question.kind == QuestionKind.TEXT:
+        return *_coded([collapsed(text) for text in value]), None
+    if question.kind == QuestionKind.MULTIPLE:
+        return *_set_labels(answers, question, value), None
+    names = tuple(spec.name for spec in question.classes)
+    uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)
+    return _places([spec.id for spec in question.classes], value), names, uncertain, None
+
+
+def number_name(number: float) -> str:
+    """A number as people write it: 5, not 5.0."""
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)  # noqa: PLR2004
+
+
+def collapsed(text: str) -> str:
+    """A text with every run of blanks as one space, and none at its ends."""
+    return " ".join(text.split())
+
+
+def _places(ids: list[int], column: Ints) -> Ints:
+    """Where each entry of a column stands among the ids (all are there)."""
+    known = np.array(ids, dtype=np.int64)
+    order = np.argsort(known)
+    return order[np.searchsorted(known, column, sorter=order)] if known.size else column
+
+
+def _coded(texts: Iterable[str]) -> tuple[Ints, tuple[str, ...], Bools]:
+    codes: dict[str, int] = {}
+    label = np.array([codes.setdefault(text, len(codes)) for text in texts], dtype=np.int64)
+    return label, tuple(codes), np.zeros(len(codes), dtype=np.bool_)
+
+
+def _set_labels(
+    answers: QuerySet[Answer], question: QuestionSpec, answer_ids: Ints
+) -> tuple[Ints, tuple[str, ...], Bools]:
+    """Every set of ticked classes that occurs is one label; one with an uncertainty class is uncertain."""
+    ticked = AnswerChoice.objects.filter(answer__in=answers.values("pk")).values_list(
+        "answer_id", "label_class_id"
+    )
+    place = {spec.id: number for number, spec in enumerate(question.classes)}
+    sets: defaultdict[int, list[int]] = defaultdict(list)
+    for answer_id, class_id in ticked.iterator(10_000):
+        sets[answer_id].append(place[class_id])
+    codes: dict[tuple[int, ...], int] = {}
+    label = [codes.setdefault(tuple(sorted(sets.get(pk, ()))), len(codes)) for pk in answer_ids.tolist()]
+    names = tuple(set_name([question.classes[number].name for number in chosen]) for chosen in codes)
+    uncertain = [any(question.classes[number].uncertain for number in chosen) for chosen in codes]
+    return np.array(label, dtype=np.int64), names, np.array(uncertain, dtype=np.bool_)
+
+
+def set_name(names: Iterable[str]) -> str:
+    """How a set of classes is written in one cell."""
+    return SEPARATOR.join(names) or NONE_TICKED
+
+
+def _group_names(scope: Scope, group: Ints) -> dict[int, str]:
+    present = np.unique(group).tolist()
+    if scope.by == "month":
+        return {number: f"{number // 100:04}-{number % 100:02}" for number in present}
+    return {number: str(number) for number in present}
+
+
+@dataclass(frozen=True)
+class GoldColumns:
+    """One row per item with gold; ``label`` uses the codes of the answers' names, extended where needed."""
+
+    item: Ints
+    label: Ints
+    names: tuple[str, ...]
+
+
+def has_gold(project: Project, question: QuestionSpec) -> bool:
+    """Whether any item has gold for this question."""
+    return Gold.objects.filter(question_id=question.id, item__project=project).exists()
+
+
+def gold_columns(
+    project: Project, question: QuestionSpec, scope: Scope, names: tuple[str, ...]
+) -> GoldColumns:
+    """The gold of the items in scope, in the codes of ``names``."""
+    gold = Gold.objects.filter(question_id=question.id, item__project=project)
+    gold = gold.exclude(item__state=ItemState.WITHDRAWN).order_by()
+    if scope.items == ItemsChoice.AUDIT:
+        gold = gold.exclude(item__audit=AuditPart.NONE)
+    elif scope.items == ItemsChoice.SELECTED:
+        gold = gold.filter(item__audit=AuditPart.NONE)
+    if scope.slice is not None:
+        key, value = scope.slice
+        gold = gold.alias(slice_value=MetaText("item__meta", key)).filter(slice_value=value)
+    codes = {name: number for number, name in enumerate(names)}
+    items, labels = [], []
+    for item_id, name in _gold_names(gold, question):
+        items.append(item_id)
+        labels.append(codes.setdefault(name, len(codes)))
+    return GoldColumns(np.array(items, dtype=np.int64), np.array(labels, dtype=np.int64), tuple(codes))
+
+
+def _gold_names(gold: QuerySet[Gold], question: QuestionSpec) -> Iterable[tuple[int, str]]:
+    if question.kind == QuestionKind.NUMBER:
+        return [(item, number_name(number or 0.0)) for item, number in gold.values_list("item_id", "number")]
+    if question.kind == QuestionKind.TEXT:
+        return [(item, collapsed(text or "")) for item, text in gold.values_list("item_id", "text")]
+    place = {spec.id: number for number, spec in enumerate(question.classes)}
+    if question.kind != QuestionKind.MULTIPLE:
+        names = {spec.id: spec.name for spec in question.classes}
+        pairs = gold.values_list("item_id", "label_class_id")
+        return [(item, names[class_id]) for item, class_id in pairs if class_id is not None]
+    sets: defaultdict[int, list[int]] = defaultdict(list)
+    for item, class_id in gold.values_list("item_id", "label_classes"):
+        sets[item].extend([place[class_id]] if class_id is not None else [])
+    return [
+        (item, set_name([question.classes[number].name for number in sorted(chosen)]))
+        for item, chosen in sets.items()
+    ]

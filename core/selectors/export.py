@@ -1,0 +1,159 @@
+"""What a project's files are made of: items in the order of their ids, and what people answered on them.
+
+Everything is read in chunks by key, so that memory stays flat and the first rows come at once, on both
+databases; `one_moment` around it makes the chunks one state.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Q
+
+from core.choices import ItemState
+from core.models import Answer, AnswerChoice, Batch, GuidelineVersion, Item, Project
+from core.selectors.question import QuestionSpec
+
+FIRST_ITEMS = 100
+CHUNK_ITEMS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFilter:
+    """Which answers to read: all of these questions, narrowed by what is set."""
+
+    questions: tuple[QuestionSpec, ...]
+    batch: int | None = None
+    annotator_id: int | None = None
+    since: datetime | None = None
+    all_revisions: bool = False
+
+
+class ItemRow(NamedTuple):
+    """An item of a chunk."""
+
+    pk: int
+    external_id: str
+    version: int
+    batch: int
+
+
+class AnswerRow(NamedTuple):
+    """One answer with what its annotation says about it; the fields are columns of the query below."""
+
+    item_id: int
+    annotation_id: int
+    question_id: int
+    pk: int
+    label_class_id: int | None
+    number: float | None
+    text: str | None
+    annotator_id: int
+    pass_kind: str
+    repeat: int
+    revision: int
+    item_version: int
+    guideline_id: int
+    suggestion: object
+    elapsed_ms: int | None
+    created_at: datetime
+    answered_at: datetime | None
+
+
+_ANSWER_COLUMNS = (
+    "annotation__item_id",
+    "annotation_id",
+    "question_id",
+    "pk",
+    "label_class_id",
+    "number",
+    "text",
+    "annotation__annotator_id",
+    "annotation__pass_kind",
+    "annotation__repeat",
+    "annotation__revision",
+    "annotation__item_version",
+    "annotation__guideline_id",
+    "annotation__suggestion",
+    "annotation__elapsed_ms",
+    "annotation__created_at",
+    "annotation__answered_at",
+)
+
+
+def item_chunks(project: Project, batch: int | None = None) -> Iterator[list[ItemRow]]:
+    """All items but withdrawn ones, ordered by their ids; the first chunk is small."""
+    prefer_indexes()
+    numbers = dict(Batch.objects.filter(project=project).values_list("pk", "number"))
+    items = Item.objects.filter(project=project).order_by("external_id")
+    if batch is not None:
+        items = items.filter(batch__number=batch)
+    last: str | None = None
+    size = FIRST_ITEMS
+    while True:
+        further = items if last is None else items.filter(external_id__gt=last)
+        rows = list(further.values_list("pk", "external_id", "version", "batch_id", "state")[:size])
+        chunk = [
+            ItemRow(pk, external_id, version, numbers[batch_id])
+            for pk, external_id, version, batch_id, state in rows
+            if state != ItemState.WITHDRAWN
+        ]
+        if chunk:
+            yield chunk
+        if len(rows) < size:
+            return
+        last = rows[-1][1]
+        size = CHUNK_ITEMS
+
+
+def prefer_indexes() -> None:
+    """Read small chunks through their indexes, also while statistics are older than the rows.
+
+    Without statistics PostgreSQL may read whole tables for every chunk. The setting ends with the transaction.
+    """
+    if connection.vendor == "postgresql" and connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_hashjoin = off")
+            cursor.execute("SET LOCAL enable_mergejoin = off")
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+
+def answer_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[AnswerRow]:
+    """The answers on the items of a chunk, in the order of the items, then of time, then of the questions."""
+    place = {item.pk: number for number, item in enumerate(chunk)}
+    order = {question.id: number for number, question in enumerate(wanted.questions)}
+    rows = Answer.objects.filter(_narrowing(wanted, "annotation__", "question"))
+    rows = rows.filter(annotation__item_id__in=list(place)).order_by()
+    found = [AnswerRow._make(row) for row in rows.values_list(*_ANSWER_COLUMNS)]
+    found.sort(key=lambda row: (place[row.item_id], row.annotation_id, order[row.question_id]))
+    return found
+
+
+def ticked_classes(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> dict[int, list[int]]:
+    """For every answer of a multiple-choice question on these items: the classes ticked (none: no entry)."""
+    items = [item.pk for item in chunk]
+    rows = AnswerChoice.objects.filter(_narrowing(wanted, "answer__annotation__", "answer__question"))
+    rows = rows.filter(answer__annotation__item_id__in=items).order_by()
+    ticked: defaultdict[int, list[int]] = defaultdict(list)
+    for answer_id, class_id in rows.values_list("answer_id", "label_class_id"):
+        ticked[answer_id].append(class_id)
+    return ticked
+
+
+def _narrowing(wanted: AnswerFilter, annotation: str, question: str) -> Q:
+    narrow = Q(**{f"{annotation}voided": False, f"{question}_id__in": [spec.id for spec in wanted.questions]})
+    if not wanted.all_revisions:
+        narrow &= Q(**{f"{annotation}current": True})
+    if wanted.annotator_id is not None:
+        narrow &= Q(**{f"{annotation}annotator_id": wanted.annotator_id})
+    if wanted.since is not None:
+        narrow &= Q(**{f"{annotation}created_at__gte": wanted.since})
+    return narrow
+
+
+def guideline_numbers(project: Project) -> dict[int, int]:
+    """The number of every guideline version, by key."""
+    return dict(GuidelineVersion.objects.filter(project=project).values_list("pk", "number"))

@@ -1,0 +1,336 @@
+"""Taking in: one transaction per submit, sent as often as the network needs, stored once."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, ProjectState
+from core.exceptions import Conflict, Invalid, Missing, Unprocessable
+from core.models import Annotation, Draft, Item, Lease, Membership, Outbox
+from core.selectors.question import schema_of
+from core.services.answer import CheckedAnswer, check_answers, write_answers
+from core.services.guideline import in_force
+from core.services.lease import HandOut, hand_out, lease_next
+
+LONGEST_COMMENT = 5000
+LONGEST_KEY = 64
+MOST_ELAPSED_MS = 24 * 3600 * 1000
+
+
+@dataclass(slots=True)
+class Work:
+    """What somebody sends for one lease. ``have`` and ``count`` ask for the next items in the same reply."""
+
+    answers: Any
+    elapsed_ms: int | None = None
+    comment: str = ""
+    have: Sequence[UUID] = ()
+    count: int = 1
+
+    def fingerprint(self, lease_id: UUID) -> str:
+        """What makes two submits the same request. Which items the sender holds meanwhile does not."""
+        text = json.dumps([str(lease_id), self.answers, self.elapsed_ms, self.comment], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Submitted:
+    """A stored annotation, whether it was stored before, and the next items."""
+
+    annotation: Annotation
+    replayed: bool
+    next: HandOut = field(default_factory=HandOut)
+
+
+class _Late(Exception):  # noqa: N818 -- not an error: the way out of a transaction that keeps a draft
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def submit(lease_id: UUID, key: str, work: Work) -> Submitted:
+    """Store the answers given under a lease; the caller has checked that the lease is the sender's.
+
+    The same key and body again gives the stored annotation (``replayed``). Raises Unprocessable
+    ``idempotency-mismatch`` for the same key with another body, Invalid for answers that do not fit, and
+    Conflict when the place is gone: then the work is kept as a draft of its author.
+    """
+    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+        raise Invalid("idempotency-key", f"Send an Idempotency-Key header of 1 to {LONGEST_KEY} characters")
+    _check_work(work)
+    try:
+        submitted = _submit(lease_id, key, work)
+    except IntegrityError:
+        # The key was used for another lease. Everything of this attempt has been rolled back.
+        return _replay_of_key(lease_id, key, work)
+    except _Late as late:
+        _keep_draft(lease_id, key, work, late)
+        raise Conflict(late.code, late.detail) from late
+    ran_dry = not submitted.next.leases and not work.have
+    if work.count and (submitted.replayed or ran_dry):
+        submitted.next = hand_out(submitted.annotation.annotator, min(work.count, 20), list(work.have))
+    return submitted
+
+
+def _check_work(work: Work) -> None:
+    if work.elapsed_ms is not None:
+        if isinstance(work.elapsed_ms, bool) or not isinstance(work.elapsed_ms, int):
+            raise Invalid("bad-elapsed", "elapsed_ms is a whole number of milliseconds")
+        # A sleeping laptop or a wrong clock says nothing about the work: keep it within a day.
+        work.elapsed_ms = min(max(work.elapsed_ms, 0), MOST_ELAPSED_MS)
+    if not isinstance(work.comment, str) or len(work.comment) > LONGEST_COMMENT:
+        raise Invalid("bad-comment", f"A comment is a text of at most {LONGEST_COMMENT:,} characters")
+
+
+@transaction.atomic
+def _submit(lease_id: UUID, key: str, work: Work) -> Submitted:
+    lease = (
+        Lease.objects.select_for_update(of=("self", "annotator", "item"), no_key=True)
+        .select_related("annotator__project__guideline", "item")
+        .annotate(now=Now())
+        .get(pk=lease_id)
+    )
+    member, item = lease.annotator, lease.item
+    if lease.state == LeaseState.SUBMITTED:
+        return _stored(lease, key, work)
+    checked = check_answers(schema_of(member.project), work.answers)
+    if member.project.state == ProjectState.ARCHIVED:
+        raise _Late("project-archived", "This project is archived. Your answer is kept as a draft.")
+    _take_place(lease)
+    annotation = _insert(lease, key, work, checked)
+    done = item.done + 1
+    Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SUBMITTED, closed_at=Now(), idempotency_key=key)
+    finishes = item.state == ItemState.OPEN and done == item.target
+    first = int(annotation.revision == 1)
+    Outbox.objects.create(project_id=item.project_id, annotations=first, items_done=int(finishes))
+    released = 1 if lease.state == LeaseState.ACTIVE else 0
+    member.held -= released
+    after = HandOut()
+    wanted = _wanted(member, work)
+    if member.project.state != ProjectState.ACTIVE:
+        after.empty_because = EmptyBecause.PAUSED
+    elif wanted:
+        after.leases = lease_next(member, wanted, lease.now)
+    today = lease.now.date()
+    member.answered_today = member.answered_today + 1 if member.today == today else 1
+    member.answered += first
+    Membership.objects.filter(pk=member.pk).update(
+        answered=F("answered") + first,
+        answered_today=member.answered_today,
+        today=today,
+        held=F("held") - released + len(after.leases),
+        cursors=member.cursors,
+    )
+    return Submitted(annotation, replayed=False, next=after)
+
+
+def _wanted(member: Membership, work: Work) -> int:
+    """How many further items to lease with this submit (a person's cap counts what they hold)."""
+    from_cap = 20 if member.cap is None else member.cap - member.answered - 1 - member.held
+    return max(0, min(work.count - len(work.have), 20 - member.held, from_cap))
+
+
+def _take_place(lease: Lease) -> None:
+    """Turn the lease's place into an answer's, or find a free one when the lease has run out."""
+    item = lease.item
+    rows = Item.objects.filter(pk=item.pk)
+    if lease.item_version != item.version or item.state == ItemState.WITHDRAWN:
+        raise _Late(
+            "item-changed", "The item was changed or withdrawn meanwhile. Your answer is kept as a draft."
+        )
+    if lease.state == LeaseState.ACTIVE:
+        rows.update(leased=F("leased") - 1, done=F("done") + 1)
+        return
+    if lease.state not in {LeaseState.EXPIRED, LeaseState.RELEASED, LeaseState.DEFERRED}:
+        raise _Late("lease-closed", f"This item was {lease.state} already. Your answer is kept as a draft.")
+    answered = Annotation.objects.filter(
+        item=item, annotator=lease.annotator, item_version=item.version, repeat=lease.repeat, complete=True
+    ).exists()
+    held = Lease.objects.filter(item=item, annotator=lease.annotator, state=LeaseState.ACTIVE).exists()
+    if answered or held or not rows.filter(free__gt=0).update(free=F("free") - 1, done=F("done") + 1):
+        raise _Late(
+            "lease-expired",
+            "This item was held too long and went to someone else. Your answer is kept as a draft.",
+        )
+
+
+def _insert(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> Annotation:
+    """The annotation and its answers. After a question was added, it is a new revision of the earlier one."""
+    revision = 1
+    project = lease.annotator.project
+    own = Annotation.objects.filter(
+        item=lease.item, annotator=lease.annotator, item_version=lease.item_version, repeat=lease.repeat
+    )
+    if project.schema_version > 1:
+        earlier = own.filter(current=True).first()
+        if earlier is not None:
+            revision = earlier.revision + 1
+            own.filter(pk=earlier.pk).update(current=False)
+    annotation = Annotation.objects.create(
+        item=lease.item,
+        item_version=lease.item_version,
+        annotator=lease.annotator,
+        pass_kind=lease.pass_kind,
+        repeat=lease.repeat,
+        revision=revision,
+        guideline=in_force(project),
+        lease_id=lease.pk,
+        idempotency_key=key,
+        request_hash=work.fingerprint(lease.pk),
+        elapsed_ms=work.elapsed_ms,
+        comment=work.comment,
+    )
+    write_answers(annotation, checked)
+    return annotation
+
+
+def _stored(lease: Lease, key: str, work: Work) -> Submitted:
+    annotation = (
+        Annotation.objects.select_related("item", "annotator__project")
+        .filter(annotator=lease.annotator, idempotency_key=key)
+        .first()
+    )
+    if annotation is None or annotation.lease_id != lease.pk:
+        raise Conflict("lease-closed", "This item was answered already, with another key.")
+    if annotation.request_hash != work.fingerprint(lease.pk):
+        raise Unprocessable(
+            "idempotency-mismatch", "This key was used with another body. Nothing was changed."
+        )
+    return Submitted(annotation, replayed=True)
+
+
+def _replay_of_key(lease_id: UUID, key: str, work: Work) -> Submitted:
+    lease = Lease.objects.select_related("annotator__project").get(pk=lease_id)
+    used = (
+        Annotation.objects.select_related("item", "annotator__project")
+        .filter(annotator=lease.annotator, idempotency_key=key)
+        .first()
+    )
+    if used is None:
+        raise Conflict("already-answered", "You have answered this item already.")
+    if used.lease_id == lease_id and used.request_hash == work.fingerprint(lease_id):
+        return Submitted(used, replayed=True)
+    raise Unprocessable("idempotency-mismatch", "This key was used for another answer. Nothing was changed.")
+
+
+@transaction.atomic
+def _keep_draft(lease_id: UUID, key: str, work: Work, late: _Late) -> None:
+    lease = Lease.objects.select_related("annotator", "item").get(pk=lease_id)
+    Draft.objects.get_or_create(
+        annotator=lease.annotator,
+        lease_id=lease.pk,
+        defaults={
+            "item": lease.item,
+            "item_version": lease.item_version,
+            "idempotency_key": key,
+            "answers": work.answers,
+            "elapsed_ms": work.elapsed_ms,
+            "comment": work.comment,
+            "because": late.code,
+        },
+    )
+
+
+@transaction.atomic
+def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None = None) -> Submitted:
+    """A person's own correction: a new revision; the old one is kept. The caller has checked whose it is.
+
+    Raises Conflict when the annotation was replaced meanwhile, Invalid for answers that do not fit.
+    """
+    old = (
+        Annotation.objects.select_for_update(of=("self",))
+        .select_related("annotator__project__guideline", "item")
+        .get(pk=annotation_id)
+    )
+    work = Work(answers=answers, comment=old.comment if comment is None else comment)
+    _check_work(work)
+    chain = Annotation.objects.filter(
+        item=old.item, annotator=old.annotator, item_version=old.item_version, repeat=old.repeat
+    )
+    if key:
+        again = (
+            chain.filter(idempotency_key=key).select_related("annotator__project__guideline", "item").first()
+        )
+        if again is not None:
+            if again.request_hash != work.fingerprint(old.lease_id or UUID(int=0)):
+                raise Unprocessable("idempotency-mismatch", "This key was used with another body.")
+            return Submitted(again, replayed=True)
+    # An undo may name the revision that the page knew; the newest is the one to correct.
+    newest = chain.select_for_update(of=("self",)).filter(current=True).first()
+    if newest is None or newest.voided:
+        raise Conflict("annotation-voided", "This answer was taken out by a lead and cannot be corrected.")
+    if old.item.version != old.item_version or old.item.state == ItemState.WITHDRAWN:
+        raise Conflict("item-changed", "The item was changed or withdrawn since; this answer stays as it is.")
+    if old.annotator.project.state == ProjectState.ARCHIVED:
+        raise Conflict("project-archived", "This project is archived.")
+    checked = check_answers(schema_of(old.annotator.project), answers)
+    chain.filter(pk=newest.pk).update(current=False)
+    made = Annotation.objects.create(
+        item=old.item,
+        item_version=old.item_version,
+        annotator=old.annotator,
+        pass_kind=old.pass_kind,
+        repeat=old.repeat,
+        revision=newest.revision + 1,
+        guideline=in_force(old.annotator.project),
+        lease_id=old.lease_id,
+        idempotency_key=key or None,
+        request_hash=work.fingerprint(old.lease_id or UUID(int=0)),
+        elapsed_ms=newest.elapsed_ms,
+        comment=work.comment,
+        complete=True,
+    )
+    write_answers(made, checked)
+    return Submitted(made, replayed=False)
+
+
+@transaction.atomic
+def submit_draft(membership: Membership, draft_id: int) -> Annotation:
+    """Send a kept draft again. Raises Conflict while there is still no place for it."""
+    draft = _draft(membership, draft_id)
+    item = Item.objects.select_for_update(no_key=True).get(pk=draft.item_id)
+    lease = Lease.objects.select_related("annotator__project__guideline", "item").get(pk=draft.lease_id)
+    lease.item = item
+    work = Work(answers=draft.answers, elapsed_ms=draft.elapsed_ms, comment=draft.comment)
+    checked = check_answers(schema_of(membership.project), draft.answers)
+    if membership.project.state == ProjectState.ARCHIVED:
+        raise Conflict("project-archived", "This project is archived.")
+    lease.state = LeaseState.EXPIRED
+    try:
+        _take_place(lease)
+    except _Late as late:
+        raise Conflict(late.code, "There is still no free place on this item; the draft is kept.") from late
+    annotation = _insert(lease, draft.idempotency_key, work, checked)
+    finishes = item.state == ItemState.OPEN and item.done + 1 == item.target
+    first = int(annotation.revision == 1)
+    Outbox.objects.create(project_id=item.project_id, annotations=first, items_done=int(finishes))
+    Membership.objects.filter(pk=membership.pk).update(answered=F("answered") + first)
+    Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SUBMITTED, closed_at=Now())
+    Draft.objects.filter(pk=draft.pk).update(state=DraftState.SUBMITTED)
+    return annotation
+
+
+@transaction.atomic
+def discard_draft(membership: Membership, draft_id: int) -> None:
+    """Its author does not want it any more."""
+    draft = _draft(membership, draft_id)
+    Draft.objects.filter(pk=draft.pk).update(state=DraftState.DISCARDED)
+
+
+def _draft(membership: Membership, draft_id: int) -> Draft:
+    draft = (
+        Draft.objects.filter(pk=draft_id, annotator=membership, state=DraftState.KEPT)
+        .select_for_update()
+        .first()
+    )
+    if draft is None:
+        raise Missing
+    return draft

@@ -1,0 +1,204 @@
+"""Projects: made from a document, changed, paused, archived, cloned."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Greatest
+from django.utils.text import slugify
+
+from core.access import Actor, may_create_projects
+from core.choices import AuditPart, ItemState, ProjectState, Role
+from core.exceptions import Conflict, Invalid, NotAllowed, Stale
+from core.models import Item, Membership, Project, ProjectTotals, User
+from core.selectors.project import document_of
+from core.services.audit import record
+from core.services.guideline import first_version
+from core.services.progress import recount
+from core.services.question import Problems, create_questions
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+DISPLAYS = frozenset({"text", "image", "pair", "table", "hidden"})
+FIELDS = frozenset(
+    {
+        "slug",
+        "name",
+        "overlap",
+        "audit_fraction",
+        "audit_overlap",
+        "lease_minutes",
+        "retest",
+        "gold_rate",
+        "guideline",
+        "questions",
+        "display",
+    }
+)
+SETTINGS = FIELDS - {"slug", "guideline", "questions"}
+
+
+def create_project(user: User, document: Any) -> Project:
+    """A project from a project document; its maker becomes the owner.
+
+    Raises Invalid naming every field that is wrong, Conflict when the slug is taken, NotAllowed.
+    """
+    if not may_create_projects(Actor(user)):
+        raise NotAllowed("Only people who lead a project may make another.")
+    try:
+        with transaction.atomic():
+            return _create(user, document)
+    except IntegrityError as error:
+        raise Conflict("slug-taken", "There is a project with this slug already.") from error
+
+
+def _create(user: User, document: Any) -> Project:
+    if not isinstance(document, dict):
+        raise Invalid("invalid-document", "A project document is an object")
+    problems = Problems()
+    problems.unknown("", document, FIELDS)
+    name = _name(document, problems)
+    slug = document.get("slug") or slugify(name)[:60].strip("-") or "project"
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug):
+        problems.add("/slug", "bad-slug", "A slug is 1 to 60 lower-case letters, digits and hyphens")
+    elif Project.objects.filter(slug=slug).exists():
+        raise Conflict("slug-taken", f"There is a project with the slug {slug!r} already.")
+    fields = _settings({"overlap": 1, **document}, problems)
+    fields.setdefault("audit_overlap", fields.get("overlap", 1))
+    guideline = document.get("guideline", "")
+    if not isinstance(guideline, str):
+        problems.add("/guideline", "not-a-text", "The guideline is a text, in Markdown")
+    if problems.errors:
+        # The questions are still looked at, so that everything wrong is told at once.
+        fields, slug, guideline = {}, "checked-only", ""
+    with transaction.atomic():
+        project = Project.objects.create(**{**fields, "slug": slug, "name": name, "created_by": user})
+        create_questions(project, document.get("questions"), problems)
+        problems.raise_any()
+    ProjectTotals.objects.create(project=project)
+    first_version(project, user, guideline)
+    Membership.objects.create(project=project, user=user, name=str(user), role=Role.OWNER)
+    record(user, project, "project.created", slug)
+    return project
+
+
+def _name(document: dict[str, Any], problems: Problems) -> str:
+    name = document.get("name") or document.get("slug")
+    if not isinstance(name, str) or not name.strip() or len(name) > 200 or "\0" in name:  # noqa: PLR2004 -- the column
+        problems.add("/name", "bad-name", "A name is a text of 1 to 200 characters")
+        return "unnamed"
+    return " ".join(name.split())
+
+
+def _settings(document: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """The columns that a document's settings become; only those that it names."""
+    fields: dict[str, Any] = {}
+    for name, least, most in (("overlap", 1, 100), ("audit_overlap", 1, 100), ("lease_minutes", 1, 1440)):
+        if name in document:
+            fields[name] = _whole(document[name], least, most, f"/{name}", problems)
+    for name in ("audit_fraction", "gold_rate"):
+        if name in document:
+            fields[name] = _share(document[name], f"/{name}", problems)
+    if "retest" in document:
+        fields.update(_retest(document["retest"], problems))
+    if "display" in document:
+        fields["display"] = _display(document["display"], problems)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _whole(value: Any, least: int, most: int, pointer: str, problems: Problems) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        problems.add(pointer, "out-of-range", f"This is a whole number from {least} to {most}")
+        return None
+    return value
+
+
+def _share(value: Any, pointer: str, problems: Problems) -> Decimal | None:
+    try:
+        share = Decimal(str(value)) if not isinstance(value, bool) else Decimal(-1)
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not Decimal(0) <= share <= Decimal(1):
+        problems.add(pointer, "out-of-range", "This is a number from 0 to 1")
+        return None
+    return round(share, 3)
+
+
+def _retest(value: Any, problems: Problems) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        problems.add("/retest", "not-an-object", 'retest is {"after_days": 14, "rate": 0.03}')
+        return {}
+    problems.unknown("/retest", value, frozenset({"after_days", "rate"}))
+    return {
+        "retest_after_days": _whole(value.get("after_days", 14), 1, 3650, "/retest/after_days", problems),
+        "retest_rate": _share(value.get("rate", 0), "/retest/rate", problems),
+    }
+
+
+def _display(value: Any, problems: Problems) -> dict[str, str] | None:
+    if not isinstance(value, dict) or not all(
+        isinstance(field, str) and isinstance(kind, str) and kind in DISPLAYS for field, kind in value.items()
+    ):
+        problems.add("/display", "bad-display", f"display maps data fields to {', '.join(sorted(DISPLAYS))}")
+        return None
+    return value
+
+
+@transaction.atomic
+def edit_project(membership: Membership, changes: dict[str, Any], version: int | None = None) -> Project:
+    """Change settings. ``version`` is the one that the editor saw (If-Match): Stale when it is not the present one.
+
+    Raising the overlap opens finished items again; lowering it closes open ones and loses nothing.
+    """
+    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    if version is not None and version != project.version:
+        raise Stale(
+            "stale", "Somebody else changed these settings since you read them.", version=project.version
+        )
+    problems = Problems()
+    problems.unknown("", changes, SETTINGS)
+    fields = _settings(changes, problems)
+    if "name" in changes:
+        fields["name"] = _name(changes, problems)
+    problems.raise_any()
+    for name, value in fields.items():
+        setattr(project, name, value)
+    project.version += 1
+    project.save(update_fields=[*fields, "version"])
+    if {"overlap", "audit_overlap"} & set(fields):
+        _apply_overlap(project)
+    record(membership.user, project, "project.edited", project.slug, fields=sorted(fields))
+    return project
+
+
+def _apply_overlap(project: Project) -> None:
+    """Give every item its new target: never below the people who have answered or hold it."""
+    busy = F("done") + F("leased")
+    wanted = Case(
+        When(audit=AuditPart.NONE, then=Value(project.overlap)), default=Value(project.audit_overlap)
+    )
+    target = Greatest(wanted, busy)
+    items = Item.objects.filter(project=project)
+    items.filter(state=ItemState.OPEN).update(target=target, free=target - busy)
+    items.exclude(state=ItemState.OPEN).update(target=target)
+    recount(project.pk)
+
+
+@transaction.atomic
+def set_state(membership: Membership, state: ProjectState) -> Project:
+    """Pause, resume or archive. What people hold may still be submitted, except into an archive."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    project.state = state
+    project.version += 1
+    project.save(update_fields=["state", "version"])
+    record(membership.user, project, f"project.{state}", project.slug)
+    return project
+
+
+def clone_project(membership: Membership, slug: str, name: str = "") -> Project:
+    """A new project with the same questions, classes, guideline and settings; no items and no people."""
+    if membership.user is None:
+        raise NotAllowed
+    document = document_of(membership.project)
+    return create_project(membership.user, {**document, "slug": slug, "name": name or document["name"]})

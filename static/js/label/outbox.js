@@ -1,0 +1,622 @@
+// The way of an answer from the key to the server. An answer is first kept in the browser, then sent
+// by one sender, in order, each with its own Idempotency-Key, until the server has named it as saved.
+// The labeling never waits for any of this. Only the tab that holds the lock of the project sends.
+
+import { backoff, mergeLeases, retryAfterSeconds, toExtend, verdict } from "./state.js";
+
+const REQUEST_TIMEOUT_MS = 20_000;
+const RECENT = 10;
+/** A skip, later or flag waits this long before it is sent, because it cannot be taken back after. */
+export const TAKE_BACK_MS = 5_000;
+/** Under way for longer than this is called waiting. */
+const SLOW_MS = 1_500;
+
+/** A random id; crypto.randomUUID exists only on https and localhost. */
+export function uuid() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** Requests to the API: never throws; status 0 stands for "no answer from the server". */
+export class Api {
+  constructor(csrfCookie) {
+    this.csrfCookie = csrfCookie;
+    this.skew = 0;
+  }
+
+  /** The server's clock, as far as its replies told it; the clock of the browser may be hours off. */
+  now() {
+    return Date.now() + this.skew;
+  }
+
+  /** {status, json, retryAfter} of one request. */
+  async request(method, url, body = null, key = null) {
+    const headers = { Accept: "application/json" };
+    const text = body === null ? null : typeof body === "string" ? body : JSON.stringify(body);
+    if (text !== null) headers["Content-Type"] = "application/json";
+    if (method !== "GET") headers["X-CSRFToken"] = this.csrfToken();
+    if (key) headers["Idempotency-Key"] = key;
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), REQUEST_TIMEOUT_MS);
+    try {
+      const reply = await fetch(url, {
+        method,
+        headers,
+        body: text,
+        credentials: "same-origin",
+        // A redirect is the sign-in page or somebody else's network, never our API.
+        redirect: "manual",
+        // A reply that is on its way survives the closing of the tab (browsers allow 64 kB of these).
+        keepalive: text !== null && text.length < 16_000,
+        signal: abort.signal,
+      });
+      return await this.read(reply);
+    } catch {
+      return { status: 0, json: null, retryAfter: null };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async read(reply) {
+    const date = Date.parse(reply.headers.get("Date") ?? "");
+    if (!Number.isNaN(date)) this.skew = date - Date.now();
+    const isJson = /[/+]json\b/.test(reply.headers.get("Content-Type") ?? "");
+    const json = isJson ? await reply.json().catch(() => null) : null;
+    return { status: reply.status, json, retryAfter: retryAfterSeconds(reply.headers.get("Retry-After"), this.now()) };
+  }
+
+  csrfToken() {
+    const start = `${this.csrfCookie}=`;
+    const cookie = document.cookie.split("; ").find((part) => part.startsWith(start));
+    return cookie ? decodeURIComponent(cookie.slice(start.length)) : "";
+  }
+}
+
+/** Leases held, answers that wait, and the last ten answers of one person in one project.
+ *
+ *  Memory is what the page works with; the store is written behind it and read once, at the start.
+ *  `changed` is called after every change that a person could see. */
+export class Outbox {
+  constructor({ urls, settings, store, api, changed }) {
+    Object.assign(this, { urls, settings, store, api, changed });
+    this.leases = [];
+    this.entries = [];
+    this.recent = [];
+    this.done = new Set();
+    this.stored = new Map();
+    this.offline = false;
+    this.active = false;
+    this.wantsLeases = false;
+    this.refreshed = false;
+    this.progress = null;
+    this.empty = null;
+    this.net = { is: "ok", failures: 0, retryAt: 0, code: null, reason: null };
+    this.lastSeq = 0;
+    this.wake = () => {};
+  }
+
+  /** Take up what an earlier page left in the browser. */
+  async load() {
+    const [leases, entries, recent, offline, progress] = await Promise.all([
+      this.store.all("leases"),
+      this.store.all("outbox"),
+      this.store.all("recent"),
+      this.store.get("meta", "offline"),
+      this.store.get("meta", "progress"),
+    ]);
+    this.entries = entries.sort((a, b) => a.seq - b.seq);
+    this.recent = recent.sort((a, b) => b.seq - a.seq);
+    for (const record of [...entries, ...recent]) {
+      const isNote = record.kind === "flag" && !record.whole;
+      if (!isNote) this.done.add(record.lease);
+      this.lastSeq = Math.max(this.lastSeq, record.seq);
+    }
+    this.offline = offline?.value ?? false;
+    this.progress = progress?.value ?? null;
+    this.leases = leases.filter((lease) => !this.done.has(lease.id)).sort((a, b) => a.place - b.place);
+  }
+
+  // What the page shows --------------------------------------------------------------------------
+
+  get waiting() {
+    return this.entries.filter((entry) => entry.state === "waiting");
+  }
+
+  get refused() {
+    return this.entries.filter((entry) => entry.state === "refused");
+  }
+
+  /** {is, waiting, refused, ...}: one word for the bar, and what its dialog tells. */
+  status() {
+    const waiting = this.waiting;
+    const slow = waiting.some((entry) => Date.now() - (entry.notBefore ?? entry.at) > SLOW_MS);
+    let is = "saved";
+    if (this.net.is !== "ok") is = this.net.is;
+    else if (waiting.length) is = slow ? "waiting" : "saving";
+    return {
+      is,
+      waiting: waiting.length,
+      refused: this.refused.length,
+      retryAt: this.net.retryAt,
+      reason: this.net.reason,
+      code: this.net.code,
+      durable: this.store.durable,
+    };
+  }
+
+  /** Answers given today, with those that wait; null while the server has not said how many it has. */
+  mineToday() {
+    if (!this.progress) return null;
+    const waiting = this.waiting.filter((entry) => entry.kind === "annotation").length;
+    return (this.progress.mine_today ?? 0) + waiting;
+  }
+
+  // What a person does ---------------------------------------------------------------------------
+
+  seq() {
+    this.lastSeq = Math.max(this.lastSeq + 1, Date.now());
+    return this.lastSeq;
+  }
+
+  /** Answer a lease. Returns at once; the answer is stored and sent behind. */
+  answer(lease, answers, elapsed) {
+    const entry = this.entry("annotation", lease, { answers, elapsed_ms: Math.round(elapsed) });
+    const record = { key: entry.key, seq: entry.seq, lease: lease.id, item: lease.item, answers, annotation: null };
+    const dropped = this.pushRecent(record);
+    this.add(entry, [["recent", "put", record], ...dropped]);
+    return entry;
+  }
+
+  /** Skip, put off or report a lease as broken; it can be taken back for a few seconds. */
+  putAway(kind, lease, body) {
+    const entry = this.entry(kind, lease, body);
+    entry.notBefore = Date.now() + TAKE_BACK_MS;
+    entry.whole = lease;
+    this.add(entry, []);
+    return entry;
+  }
+
+  /** A note on an item that stays in hand. */
+  note(lease, body) {
+    const entry = this.entry("flag", lease, body);
+    this.entries.push(entry);
+    void this.keep(entry);
+    this.changed();
+    this.wake();
+    return entry;
+  }
+
+  entry(kind, lease, body) {
+    return {
+      key: uuid(),
+      seq: this.seq(),
+      kind,
+      lease: lease.id,
+      item: lease.item,
+      body,
+      at: Date.now(),
+      attempts: 0,
+      state: "waiting",
+    };
+  }
+
+  add(entry, more) {
+    this.leases = this.leases.filter((lease) => lease.id !== entry.lease);
+    this.done.add(entry.lease);
+    this.entries.push(entry);
+    this.keep(entry, [["leases", "delete", entry.lease], ...more]);
+    this.changed();
+    this.wake();
+  }
+
+  /** Write an entry through to the browser's storage; sending waits for it. */
+  keep(entry, more = []) {
+    const written = this.store.write([["outbox", "put", entry], ...more]);
+    this.stored.set(entry.key, written);
+    return written;
+  }
+
+  pushRecent(record) {
+    this.recent.unshift(record);
+    const dropped = this.recent.splice(RECENT);
+    return dropped.map((old) => ["recent", "delete", old.key]);
+  }
+
+  /** Bring back what was put away, if it has not been tried yet: the lease, or null. */
+  takeBack(entry) {
+    if (entry.attempts > 0 || !this.entries.includes(entry)) return null;
+    const lease = entry.whole;
+    this.entries = this.entries.filter((other) => other !== entry);
+    this.done.delete(lease.id);
+    lease.place = Math.min(0, ...this.leases.map((other) => other.place)) - 1;
+    this.leases.unshift(lease);
+    void this.store.write([["outbox", "delete", entry.key], ["leases", "put", lease]]);
+    this.changed();
+    return lease;
+  }
+
+  /** What undo would reopen: {entry} of something put away, {record} of an answer, or null. */
+  lastAction(before = Infinity) {
+    const away = this.entries.filter((entry) => entry.whole && entry.attempts === 0 && entry.seq < before).at(-1);
+    const record = this.recent.find((candidate) => candidate.seq < before);
+    if (away && (!record || away.seq > record.seq)) return { entry: away };
+    return record ? { record } : null;
+  }
+
+  /** Change an earlier answer: in place while nobody has tried to send it, else as a new revision. */
+  change(record, answers) {
+    const unsent = this.entries.find(
+      (entry) => entry.attempts === 0 && entry.state === "waiting" && (entry.key === record.key || entry.of === record.key),
+    );
+    const refused = this.refused.find((entry) => entry.key === record.key || entry.of === record.key);
+    record.answers = answers;
+    const more = this.recent.includes(record) ? [["recent", "put", record]] : [];
+    if (unsent) {
+      unsent.body = { ...unsent.body, answers };
+      void this.keep(unsent, more);
+    } else if (refused) {
+      this.retry(refused, answers, more, record);
+    } else {
+      const entry = {
+        key: uuid(),
+        seq: this.seq(),
+        kind: "revision",
+        of: record.key,
+        annotation: record.annotation,
+        lease: record.lease,
+        item: record.item,
+        body: { answers },
+        at: Date.now(),
+        attempts: 0,
+        state: "waiting",
+      };
+      this.entries.push(entry);
+      void this.keep(entry, more);
+    }
+    this.changed();
+    this.wake();
+  }
+
+  /** Send a refused entry again, under a new key because its content or the reason has changed. */
+  retry(entry, answers = entry.body.answers, more = [], record = this.recent.find((one) => one.key === entry.key)) {
+    const again = { ...entry, key: uuid(), state: "waiting", attempts: 0, at: Date.now(), body: { ...entry.body, answers } };
+    for (const field of ["sent", "code", "reason", "errors", "notBefore"]) delete again[field];
+    this.entries = this.entries.map((other) => (other === entry ? again : other));
+    const changes = [["outbox", "delete", entry.key], ...more];
+    if (record && entry.kind === "annotation") {
+      changes.push(["recent", "delete", record.key]);
+      record.key = again.key;
+      if (this.recent.includes(record)) changes.push(["recent", "put", record]);
+    }
+    void this.keep(again, changes);
+    this.changed();
+    this.kick();
+  }
+
+  /** Forget a refused entry because the person said so. */
+  discard(entry) {
+    this.entries = this.entries.filter((other) => other !== entry);
+    void this.store.write([["outbox", "delete", entry.key]]);
+    this.changed();
+  }
+
+  /** Hold more items ahead (or no longer). */
+  workOffline(on) {
+    this.offline = on;
+    this.wantsLeases = on;
+    void this.store.write([["meta", "put", { name: "offline", value: on }]]);
+    if (on) void navigator.storage?.persist?.();
+    this.changed();
+    this.kick();
+  }
+
+  get ahead() {
+    return this.offline ? this.settings.offline_ahead : this.settings.ahead;
+  }
+
+  // Sending --------------------------------------------------------------------------------------
+
+  /** Begin to send; ends with stop(). */
+  start() {
+    if (this.active) return;
+    this.active = true;
+    this.wantsLeases = true;
+    void this.loop();
+  }
+
+  stop() {
+    this.active = false;
+    this.wake();
+  }
+
+  /** Try now, whatever the waiting time was: the network is back, or the person asks. */
+  kick() {
+    this.net.retryAt = 0;
+    this.wake();
+  }
+
+  async loop() {
+    while (this.active) {
+      const now = Date.now();
+      const entry = this.waiting.find((one) => !(one.notBefore > now));
+      if (!entry && !this.wantsLeases) {
+        const held = this.waiting.map((one) => one.notBefore);
+        await this.sleep(held.length ? Math.min(...held) - now : null);
+      } else if (this.net.retryAt > now) {
+        await this.sleep(this.net.retryAt - now);
+      } else if (entry) {
+        await this.send(entry);
+      } else {
+        await this.fetchLeases();
+      }
+    }
+  }
+
+  sleep(ms) {
+    return new Promise((resolve) => {
+      const timer = ms === null ? null : setTimeout(resolve, Math.max(ms, 5));
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Leases the server need not send: those in hand, and those whose answers are on their way. */
+  have(except = null) {
+    const waiting = this.waiting.filter((entry) => entry !== except && entry.kind !== "revision");
+    return [...new Set([...this.leases.map((lease) => lease.id), ...waiting.map((entry) => entry.lease)])];
+  }
+
+  async send(entry) {
+    await this.stored.get(entry.key);
+    this.stored.delete(entry.key);
+    if (!this.entries.includes(entry)) return;
+    // The first try fixes the body: the same key must always carry the same bytes.
+    if (!entry.sent) {
+      const more = entry.kind === "revision" ? {} : { have: this.have(entry), count: this.ahead };
+      entry.sent = JSON.stringify({ ...entry.body, ...more });
+    }
+    entry.attempts += 1;
+    await this.store.write([["outbox", "put", entry]]);
+    if (!this.active) return;
+    const [method, url] = this.address(entry);
+    const reply = await this.api.request(method, url, entry.sent, entry.key);
+    this.settle(entry, reply);
+  }
+
+  address(entry) {
+    if (entry.kind === "revision") return ["PATCH", `${this.urls.annotations}${entry.annotation}`];
+    return ["POST", `${this.urls.lease}${entry.lease}/${entry.kind}`];
+  }
+
+  settle(entry, reply) {
+    const meaning = verdict(entry, reply);
+    if (meaning.is === "saved") this.saved(entry, reply.json);
+    else if (meaning.is === "refused") this.refuse(entry, meaning);
+    else this.trouble(meaning);
+    this.changed();
+  }
+
+  saved(entry, json) {
+    this.entries = this.entries.filter((other) => other !== entry);
+    const changes = [["outbox", "delete", entry.key]];
+    if (json.annotation) changes.push(...this.named(entry, json.annotation.id));
+    this.calm();
+    if (Array.isArray(json.next)) this.takeIn({ ...json, leases: json.next }, changes);
+    if (!this.leases.length && !this.empty && !this.waiting.length) this.wantsLeases = true;
+    void this.store.write(changes);
+  }
+
+  /** The server has named the annotation: later corrections go there. */
+  named(entry, id) {
+    const changes = [];
+    const key = entry.of ?? entry.key;
+    for (const record of this.recent.filter((one) => one.key === key)) {
+      record.annotation = id;
+      changes.push(["recent", "put", record]);
+    }
+    for (const other of this.entries.filter((one) => one.of === key)) {
+      other.annotation = id;
+      changes.push(["outbox", "put", other]);
+    }
+    return changes;
+  }
+
+  refuse(entry, { code, reason, errors }) {
+    Object.assign(entry, { state: "refused", code, reason, errors });
+    delete entry.whole;
+    const changes = [["outbox", "put", entry]];
+    // A correction that waited behind a refused answer has nothing to correct: it becomes its content.
+    for (const later of this.entries.filter((one) => one.of === entry.key && one.state === "waiting")) {
+      entry.body = { ...entry.body, answers: later.body.answers };
+      this.entries = this.entries.filter((other) => other !== later);
+      changes.push(["outbox", "delete", later.key]);
+    }
+    this.calm();
+    this.wantsLeases = this.wantsLeases || this.leases.length < this.ahead;
+    void this.store.write(changes);
+  }
+
+  trouble({ is, code = null, reason = null, retryAfter = null }) {
+    const kind = is === "retry" ? (code === "no_network" ? "offline" : "trouble") : is;
+    const failures = this.net.failures + 1;
+    const wait = is === "retry" ? backoff(failures, retryAfter) : 60_000;
+    this.net = { is: kind, failures, retryAt: Date.now() + wait, code, reason };
+  }
+
+  calm() {
+    this.net = { is: "ok", failures: 0, retryAt: 0, code: null, reason: null };
+  }
+
+  // Leases ---------------------------------------------------------------------------------------
+
+  async fetchLeases() {
+    const body = this.refreshed
+      ? { count: this.ahead, have: this.have() }
+      : { count: Math.max(this.ahead, this.leases.length), have: this.waiting.map((entry) => entry.lease) };
+    const reply = await this.api.request("POST", this.urls.leases, body);
+    const meaning = verdict({ kind: "leases" }, { ...reply, json: reply.json && { ...reply.json, next: reply.json.leases } });
+    if (meaning.is === "saved") {
+      this.wantsLeases = false;
+      const changes = [];
+      if (!this.refreshed) this.dropLost(reply.json.leases, changes);
+      this.refreshed = true;
+      this.takeIn(reply.json, changes);
+      this.calm();
+      void this.store.write(changes);
+    } else if (meaning.is === "refused") {
+      this.wantsLeases = false;
+      this.empty = { because: meaning.code, reason: meaning.reason };
+      this.calm();
+    } else {
+      this.trouble(meaning);
+    }
+    this.changed();
+  }
+
+  /** Ask again for items, because there were none. */
+  lookAgain() {
+    this.wantsLeases = true;
+    this.kick();
+  }
+
+  /** The first reply lists everything this person holds: stored leases that are not in it are gone. */
+  dropLost(leases, changes) {
+    const held = new Set(leases.map((lease) => lease.id));
+    for (const lease of this.leases.filter((one) => !held.has(one.id))) changes.push(["leases", "delete", lease.id]);
+    this.leases = this.leases.filter((lease) => held.has(lease.id));
+  }
+
+  /** Leases, progress and emptiness of a reply. */
+  takeIn(json, changes) {
+    const now = this.api.now();
+    const fresh = (json.leases ?? []).map((lease) => ({ ...lease, received_at: now }));
+    const before = new Map(this.leases.map((lease) => [lease.id, lease]));
+    this.leases = mergeLeases(this.leases, fresh, this.done);
+    this.leases.forEach((lease, index) => {
+      lease.place = index;
+    });
+    for (const lease of this.leases) if (before.get(lease.id) !== lease) changes.push(["leases", "put", lease]);
+    if (json.progress) {
+      this.progress = json.progress;
+      changes.push(["meta", "put", { name: "progress", value: json.progress }]);
+    }
+    this.empty = json.empty_because ? { because: json.empty_because, until: json.until, held: json.held } : null;
+  }
+
+  /** Keep the leases in hand alive, while somebody looks at the page. */
+  async extend() {
+    if (!this.active || this.net.is !== "ok") return;
+    const due = toExtend(this.leases, this.api.now());
+    if (!due.length) return;
+    const reply = await this.api.request("POST", this.urls.extend, { leases: due.map((lease) => lease.id) });
+    if (reply.status !== 200 || !Array.isArray(reply.json?.leases)) return;
+    const changes = [];
+    this.takeExpiry(reply.json.leases, changes);
+    void this.store.write(changes);
+  }
+
+  takeExpiry(extended, changes) {
+    const byId = new Map(extended.map((lease) => [lease.id, lease.expires_at]));
+    for (const lease of this.leases.filter((one) => byId.has(one.id))) {
+      lease.expires_at = byId.get(lease.id);
+      lease.received_at = this.api.now();
+      changes.push(["leases", "put", lease]);
+    }
+  }
+
+  /** The last ten answers as the server knows them, for a browser that has none of its own. */
+  async fetchRecent() {
+    const reply = await this.api.request("GET", this.urls.recent);
+    const rows = reply.status === 200 ? (reply.json?.results ?? reply.json?.recent ?? reply.json) : null;
+    if (!Array.isArray(rows)) return false;
+    const known = new Set(this.recent.map((record) => String(record.annotation)));
+    const changes = [];
+    for (const row of rows) {
+      if (known.has(String(row.annotation)) || this.recent.length >= RECENT) continue;
+      const record = {
+        key: `annotation-${row.annotation}`,
+        seq: Date.parse(row.at) || 0,
+        lease: null,
+        item: row.item,
+        answers: row.answers,
+        annotation: row.annotation,
+      };
+      this.recent.push(record);
+      changes.push(["recent", "put", record]);
+    }
+    this.recent.sort((a, b) => b.seq - a.seq);
+    void this.store.write(changes);
+    return true;
+  }
+}
+
+/** Images of leased items, fetched ahead and kept, so that the next one is there at once and also
+ *  without a network. Addresses given out are of the page's own memory (blob:). */
+export class Images {
+  constructor(store) {
+    this.store = store;
+    this.urls = new Map();
+    this.pending = new Set();
+    this.swept = false;
+  }
+
+  /** The address to show for an image: the one in memory, else the server's. */
+  address(url) {
+    return this.urls.get(url) ?? url;
+  }
+
+  /** Hold the images of these items and let go of all others. */
+  async hold(items) {
+    const wanted = new Set();
+    for (const item of items) {
+      for (const part of item?.display ?? []) if (part.kind === "image") wanted.add(part.url);
+    }
+    for (const [url, address] of this.urls) {
+      if (wanted.has(url)) continue;
+      URL.revokeObjectURL(address);
+      this.urls.delete(url);
+      void this.store.write([["images", "delete", url]]);
+    }
+    if (!this.swept) await this.sweep(wanted);
+    await Promise.all([...wanted].map((url) => this.fetch(url)));
+  }
+
+  /** Once: images that an earlier page kept for items that are no longer held. */
+  async sweep(wanted) {
+    this.swept = true;
+    const kept = await this.store.all("images");
+    const old = kept.filter((record) => !wanted.has(record.url));
+    if (old.length) await this.store.write(old.map((record) => ["images", "delete", record.url]));
+  }
+
+  async fetch(url) {
+    if (this.urls.has(url) || this.pending.has(url)) return;
+    this.pending.add(url);
+    try {
+      const kept = await this.store.get("images", url);
+      const blob = kept?.blob ?? (await this.download(url));
+      this.urls.set(url, URL.createObjectURL(blob));
+      if (!kept) void this.store.write([["images", "put", { url, blob }]]);
+      const picture = new Image();
+      picture.src = this.urls.get(url);
+      await picture.decode();
+    } catch {
+      // Shown from the server's address instead, where the page can tell that it is missing.
+    } finally {
+      this.pending.delete(url);
+    }
+  }
+
+  async download(url) {
+    const reply = await fetch(url, { credentials: "same-origin" });
+    if (!reply.ok) throw new Error(String(reply.status));
+    return await reply.blob();
+  }
+}
