@@ -1,6 +1,6 @@
 """The numeric part of the agreement report beside plain peers, in one run on the same answers.
 
-    python benchmarks/agreement.py [--items 1000000] [--per-item 3] [--classes 5] [--annotators 50]
+    python -m benchmarks.agreement [--items 1000000] [--per-item 3] [--classes 5] [--annotators 50]
 
 Prints seconds and ratios: the whole report (every coefficient with its interval, classes, pairs, annotators);
 alpha alone beside a per-item loop in numpy; all pairwise kappas beside a loop over scikit-learn. The two loops run
@@ -65,7 +65,7 @@ def loop_kappas(who: Matrix, labels: Matrix, annotators: int) -> int:
     """Cohen's kappa of every pair by scikit-learn, on a wide array of items x annotators; how many there were."""
     from sklearn.metrics import cohen_kappa_score
 
-    wide = np.full((who.shape[0], annotators), -1, dtype=np.int8)
+    wide = np.full((who.shape[0], annotators), -1, dtype=np.int8, order="F")
     np.put_along_axis(wide, who, labels.astype(np.int8), axis=1)
     done = 0
     for a, b in itertools.combinations(range(annotators), 2):

@@ -116,6 +116,11 @@ def actor_of(user: User | AnonymousUser, token: Token | None = None) -> Actor:
     return Actor(user, token)
 
 
+def rank(role: str) -> int:
+    """Where a role stands: nobody grants, changes or removes one above their own."""
+    return list(Role).index(Role(role))
+
+
 def role_may(role: str, action: Action) -> bool:
     """Whether members with this role may do this."""
     return Role(role) in ROLES[action]
@@ -180,12 +185,68 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "livez": {"GET": Door.PUBLIC},
     "readyz": {"GET": Door.PUBLIC},
     "metrics": {"GET": Door.SIGNED_IN},
+    "sign_in": {"GET": Door.PUBLIC, "POST": Door.PUBLIC},
+    "sign_out": {"POST": Door.PUBLIC},
+    "first_sign_in": {"GET": Door.LINK, "POST": Door.LINK},
+    "reset_password": {"GET": Door.LINK, "POST": Door.LINK},
+    "accept_invitation": {"GET": Door.LINK, "POST": Door.LINK},
+    "profile": {"GET": Door.SIGNED_IN, "POST": Door.SIGNED_IN},
+    "password_change": {"GET": Door.SIGNED_IN, "POST": Door.SIGNED_IN},
+    "tokens": {"GET": Door.SIGNED_IN},
+    "token_create": {"POST": Door.SIGNED_IN},
+    "token_revoke": {"POST": Door.SIGNED_IN},
+    "people": {"GET": Action.MEMBERS_READ},
+    "member_change": {"POST": Action.MEMBERS_EDIT},
+    "member_remove": {"POST": Action.MEMBERS_EDIT},
+    "member_reset_link": {"POST": Action.MEMBERS_EDIT},
+    "invitation_create": {"POST": Action.MEMBERS_EDIT},
+    "invitation_withdraw": {"POST": Action.MEMBERS_EDIT},
+    "audit_log": {"GET": Action.AUDIT_READ},
+    "api:schema": {"GET": Door.PUBLIC},
+    "api:projects": {"GET": Door.SIGNED_IN, "POST": Door.CREATES_PROJECTS},
+    "api:project": {"GET": Action.PROJECT_READ, "PATCH": Action.PROJECT_EDIT},
+    "api:project-pause": {"POST": Action.PROJECT_EDIT},
+    "api:project-resume": {"POST": Action.PROJECT_EDIT},
+    "api:project-archive": {"POST": Action.PROJECT_ARCHIVE},
+    "api:project-clone": {"POST": Action.PROJECT_CLONE},
+    "api:questions": {"GET": Action.PROJECT_READ, "POST": Action.PROJECT_EDIT},
+    "api:question": {"PATCH": Action.PROJECT_EDIT},
+    "api:classes": {"POST": Action.PROJECT_EDIT},
+    "api:class": {"PATCH": Action.PROJECT_EDIT},
+    "api:guidelines": {"GET": Action.GUIDELINE_READ, "POST": Action.GUIDELINE_EDIT},
+    "api:leases": {"POST": Action.ANNOTATE},
+    "api:recent": {"GET": Action.ANNOTATE},
+    "api:leases-extend": {"POST": Action.ANNOTATE},
+    "api:lease-annotation": {"POST": Action.ANNOTATE},
+    "api:lease-skip": {"POST": Action.ANNOTATE},
+    "api:lease-later": {"POST": Action.ANNOTATE},
+    "api:lease-flag": {"POST": Action.ANNOTATE},
+    "api:annotation": {"PATCH": Action.ANNOTATE},
+    "api:drafts": {"GET": Door.SIGNED_IN},
+    "api:draft": {"POST": Action.ANNOTATE, "DELETE": Action.ANNOTATE},
+    "api:tokens": {"GET": Door.SIGNED_IN, "POST": Door.SIGNED_IN},
+    "api:token": {"DELETE": Door.SIGNED_IN},
+    "api:members": {"GET": Action.MEMBERS_READ, "POST": Action.MEMBERS_EDIT},
+    "api:member": {
+        "GET": Action.MEMBERS_READ,
+        "PATCH": Action.MEMBERS_EDIT,
+        "DELETE": Action.MEMBERS_EDIT,
+    },
+    "api:member-reset-link": {"POST": Action.MEMBERS_EDIT},
+    "api:invitations": {"GET": Action.MEMBERS_READ, "POST": Action.MEMBERS_EDIT},
+    "api:invitation": {"DELETE": Action.MEMBERS_EDIT},
+    "api:audit": {"GET": Action.AUDIT_READ},
 }
 
 
 def get_lease(actor: Actor, lease_id: UUID) -> Lease:
     """A lease that this person holds. Missing for strangers, NotAllowed for another member's lease."""
     lease = Lease.objects.select_related("annotator__project", "item").filter(pk=lease_id).first()
+    return own_lease(actor, lease)
+
+
+def own_lease(actor: Actor, lease: Lease | None) -> Lease:
+    """As get_lease, for a lease that is loaded (and perhaps locked) already."""
     if lease is None:
         raise Missing
     if lease.annotator.user_id != actor.user.pk:
@@ -207,3 +268,11 @@ def get_own_annotation(actor: Actor, annotation_id: int) -> Annotation:
         raise NotAllowed("This is somebody else's answer.", code="not-your-annotation")
     authorise(actor, annotation.annotator if annotation.annotator.active else None, Action.ANNOTATE)
     return annotation
+
+
+def get_member(actor: Actor, member_id: int, action: Action) -> tuple[Membership, Membership]:
+    """The actor's own membership and that of another in the same project, which is addressed by its id."""
+    member = Membership.objects.select_related("project", "user").filter(pk=member_id).first()
+    if member is None:
+        raise Missing
+    return get_membership_by_project(actor, member.project_id, action), member

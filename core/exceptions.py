@@ -46,6 +46,10 @@ class Stale(DomainError):
     """Somebody else changed it first: 412."""
 
 
+class TooLarge(DomainError):
+    """More than this address takes: 413."""
+
+
 class Unprocessable(DomainError):
     """Understood, and contradictory: 422."""
 

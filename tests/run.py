@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.services import ROOT, Broker, Postgres, ServiceError, Unavailable
+from tests.servers import ROOT, Broker, Postgres, ServiceError, Unavailable
 
 LIMIT_SECONDS = 15 * 60.0
 APT_SECONDS = 240.0

@@ -21,6 +21,7 @@ from core.exceptions import (
     NotAllowed,
     PreconditionRequired,
     Stale,
+    TooLarge,
     TooMany,
     Unprocessable,
 )
@@ -35,6 +36,7 @@ STATUSES: dict[type[DomainError], int] = {
     Missing: 404,
     Conflict: 409,
     Stale: 412,
+    TooLarge: 413,
     Unprocessable: 422,
     PreconditionRequired: 428,
     TooMany: 429,

@@ -10,6 +10,7 @@ from core.formats.strict_json import MAX_SAFE_INTEGER, StrictJsonError, first_er
 from core.formats.table import Limits, Row
 
 BATCH_ROWS = 256
+BATCH_BYTES = 32 * 2**20
 _MAGIC = b"PAR1"
 _FEWEST_BYTES = 12
 
@@ -29,7 +30,13 @@ class ParquetReader:
         self._limits = limits
         _check_ends(stream)
         try:
-            self._file: Any = pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
+            # Text stays a dictionary until a few rows of it are wanted: a small file can say one long text
+            # a million times.
+            texts = _text_paths(pq.ParquetFile(stream).metadata)
+            stream.seek(0)
+            self._file: Any = pq.ParquetFile(
+                stream, pre_buffer=False, buffer_size=2**20, read_dictionary=texts
+            )
         except (pa.ArrowException, OSError) as error:
             raise _invalid(error) from error
         self._check_sizes()
@@ -51,8 +58,13 @@ class ParquetReader:
             raise FileError("no-rows", "The file holds no rows.")
 
     def _batch(self, batch: Any, before: int) -> Iterator[Row | RowError]:
-        if batch.nbytes > self._limits.line_bytes * BATCH_ROWS // 16:
-            raise FileError("row-too-long", f"The rows after row {before:,} are too long.", row=before + 1)
+        rows = batch.num_rows
+        if sum(map(self._most_bytes, batch.columns)) > (BATCH_BYTES if rows > 1 else self._limits.line_bytes):
+            if rows == 1:
+                raise FileError("row-too-long", f"Row {before + 1:,} is too long.", row=before + 1)
+            yield from self._batch(batch.slice(0, rows // 2), before)
+            yield from self._batch(batch.slice(rows // 2), before + rows // 2)
+            return
         values = [self._plain(name, column) for name, column in zip(self.columns, batch.columns, strict=True)]
         clean = all(self._is_clean(column) for column in values)
         for number, row in enumerate(zip(*values, strict=True), before + 1):
@@ -104,6 +116,20 @@ class ParquetReader:
                 )
         return frozenset(times)
 
+    def _most_bytes(self, array: Any) -> int:
+        """Return a bound on what the values take once each is a text of its own."""
+        from pyarrow import compute as pc
+
+        types = self._pa.types
+        if types.is_dictionary(array.type):
+            longest = pc.max(pc.binary_length(array.dictionary)).as_py() or 0
+            return len(array) * int(longest)
+        if types.is_list(array.type) or types.is_large_list(array.type):
+            return self._most_bytes(array.flatten())
+        if types.is_struct(array.type):
+            return sum(map(self._most_bytes, array.flatten()))
+        return int(array.nbytes)
+
     def _is_plain(self, kind: Any) -> bool:
         types = self._pa.types
         if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
@@ -112,6 +138,11 @@ class ParquetReader:
             return all(self._is_plain(kind.field(n).type) for n in range(kind.num_fields))
         tests = (types.is_string, types.is_large_string, types.is_integer, types.is_floating)
         return any(test(kind) for test in (*tests, types.is_boolean, types.is_null))
+
+
+def _text_paths(metadata: Any) -> list[str]:
+    columns = (metadata.schema.column(n) for n in range(metadata.num_columns))
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
 def _check_ends(stream: BinaryIO) -> None:

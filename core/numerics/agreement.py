@@ -318,9 +318,9 @@ def _confusions(seen: Observed, limit: int) -> tuple[tuple[Confusion, ...], int]
     """Pairs of different classes on one item, the most frequent first."""
     p = seen.patterns
     k = max(p.n_classes, 1)
-    entries = np.diff(np.append(p.starts, p.row.size))
+    entries = np.bincount(p.row, minlength=p.size.size)
     counter = KeyCounter(k * k, int((entries * (entries - 1) // 2).sum()))
-    for left, right in pairs_within(p.starts, entries):
+    for left, right in pairs_within(np.arange(p.row.size), entries):
         weight = p.multiplicity[p.row[left]] * p.count[left] * p.count[right]
         counter.add(p.label[left] * k + p.label[right], weight)
     keys, count = counter.result()

@@ -220,8 +220,7 @@ def _ratio(p: Patterns, ranked: Bools, values: Floats, totals: Floats) -> tuple[
     entries = np.flatnonzero(ranked)
     x, count, row = scaled[p.label[entries]], p.count[entries], p.row[entries]
     sizes = np.bincount(row, minlength=p.size.size)
-    starts = np.cumsum(sizes) - sizes
-    for left, right in pairs_within(starts, sizes):
+    for left, right in pairs_within(np.arange(row.size), sizes):
         summed = x[left] + x[right]
         distance = ((x[left] - x[right]) / np.where(summed > 0, summed, 1.0)) ** 2
         within += np.bincount(

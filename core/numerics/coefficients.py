@@ -14,7 +14,7 @@ import numpy as np
 
 from core.numerics.intervals import t_interval
 from core.numerics.results import Figure, Method, Reason
-from core.numerics.table import Floats, Ints, LabelTable, PatternIndex, Patterns
+from core.numerics.table import Floats, Ints, LabelTable, PatternIndex, Patterns, condense
 
 _MIN_ITEMS = 2
 _NO_CHANCE_LEFT = 1e-12  # 1 - expected agreement at or below this: no room for a coefficient
@@ -139,16 +139,14 @@ def conger_kappa(seen: Observed, table: LabelTable, index: PatternIndex) -> Figu
     unusable = seen.unusable()
     if unusable is not None:
         return unusable
-    used, annotator = np.unique(table.annotator, return_inverse=True)
-    raters = used.size
+    raters = table.n_annotators
     if raters < 2:  # noqa: PLR2004 -- agreement takes two people
         return seen.missing(Reason.ONE_ANNOTATOR)
     # Shares p_gk of class k in the answers of annotator g, for the (g, k) that occur.
-    cells, cell, count = np.unique(
-        annotator * table.n_classes + table.label, return_inverse=True, return_counts=True
-    )
+    cells, cell = condense(table.annotator * table.n_classes + table.label)
+    count = np.bincount(cell)
     who, what = cells // table.n_classes, cells % table.n_classes
-    answers = np.bincount(annotator)
+    answers = np.bincount(table.annotator)
     p_gk = count / answers[who]
     total = np.bincount(what, weights=p_gk, minlength=table.n_classes)
     pairs = raters * (raters - 1)

@@ -11,9 +11,10 @@ import numpy as np
 
 from core.numerics.intervals import normal_interval, wilson_interval
 from core.numerics.results import Figure, Method, Reason
-from core.numerics.table import Bools, Floats, Ints, KeyCounter, LabelTable, pairs_within
+from core.numerics.table import Bools, Floats, Ints, KeyCounter, LabelTable, condense, pairs_within
 
 _MIN_ITEMS = 2
+_ALL = 1 - 1e-12  # shares that add to one, give or take rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +60,29 @@ def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[
 
 
 def _co_labels(table: LabelTable) -> tuple[_Cells, Ints, Ints, Floats]:
-    """The cells, and for every pair of annotators with common items their codes and the number of items."""
+    """The cells, and for every pair of annotators with common items their codes and the number of items.
+
+    The two orders in which two people stand in the rows give two cells for one: all sums over cells stay right.
+    """
     k, sizes = max(table.n_classes, 1), table.sizes
-    annotator = table.by_item(table.annotator)
-    answer = annotator * k + table.by_item(table.label)
-    people = int(annotator.max(initial=-1)) + 1
-    codes, answer = np.unique(answer, return_inverse=True) if people * k > len(table) else (None, answer)
-    span = people * k if codes is None else codes.size
+    people = int(table.annotator.max(initial=0)) + 1
+    answer = table.by_item(table.annotator * k + table.label)
+    codes = np.arange(people * k) if people * k <= len(table) else None
+    if codes is None:
+        codes, answer = condense(answer)
+    span = codes.size
     counter = KeyCounter(span * span, int((sizes * (sizes - 1) // 2).sum()))
-    for left, right in pairs_within(np.cumsum(sizes) - sizes, sizes):
-        one, other = answer[left], answer[right]
-        counter.add(np.minimum(one, other) * span + np.maximum(one, other))
+    for left, right in pairs_within(answer, sizes):
+        left *= span
+        left += right
+        counter.add(left)
     keys, count = counter.result()
-    low, high = keys // max(span, 1), keys % max(span, 1)
-    if codes is not None:
-        low, high = codes[low], codes[high]
-    a, b = low // k, high // k
-    different = a != b  # one person's two answers to an item are no pair of annotators
-    low, high, a, b, count = (column[different] for column in (low, high, a, b, count))
-    pair_keys, pair = np.unique(a * people + b, return_inverse=True)
+    one, other = codes[keys // max(span, 1)], codes[keys % max(span, 1)]
+    different = one // k != other // k  # one person's two answers to an item are no pair of annotators
+    low, high, count = np.minimum(one, other)[different], np.maximum(one, other)[different], count[different]
+    pair_keys, pair = condense(low // k * people + high // k)
     shared = np.bincount(pair, weights=count, minlength=pair_keys.size)
-    return _Cells(pair, low % k, high % k, count), pair_keys // max(people, 1), pair_keys % max(people, 1), shared
+    return _Cells(pair, low % k, high % k, count), pair_keys // people, pair_keys % people, shared
 
 
 def _figures(
@@ -90,7 +93,7 @@ def _figures(
     pair, share = cells.pair, cells.count / shared[cells.pair]
     # Shares of a's and of b's answers in each class: only (pair, class) that occur have a place.
     stated = np.concatenate([pair * n_classes + cells.first, pair * n_classes + cells.second])
-    places, place = np.unique(stated, return_inverse=True)
+    places, place = condense(stated)
     of_first, of_second = place[: pair.size], place[pair.size :]
     by_a = np.bincount(of_first, weights=share, minlength=places.size)
     by_b = np.bincount(of_second, weights=share, minlength=places.size)
@@ -98,22 +101,20 @@ def _figures(
 
     same = np.where(cells.first == cells.second, weight[cells.first], 0.0)
     percent = np.bincount(pair, weights=same * share, minlength=n_pairs)
-    expected = np.bincount(places // max(n_classes, 1), weights=agrees * by_a * by_b, minlength=n_pairs)
-    defined = expected < 1 - 1e-12  # noqa: PLR2004 -- rounding of shares that add to one
-    room = np.where(defined, 1 - expected, 1.0)
+    owner = places // max(n_classes, 1)
+    one_class = np.bincount(owner, weights=by_a * by_b, minlength=n_pairs) > _ALL
+    expected = np.bincount(owner, weights=agrees * by_a * by_b, minlength=n_pairs)
+    room = np.where(one_class, 1.0, 1 - expected)
     kappa = (percent - expected) / room
     rest = (1 - kappa)[pair]
     spread = same - ((agrees * by_b)[of_first] + (agrees * by_a)[of_second]) * rest
     variance = np.bincount(pair, weights=share * spread**2, minlength=n_pairs)
     variance -= (kappa - expected * (1 - kappa)) ** 2
     se = np.sqrt(np.maximum(variance, 0.0) / shared) / room
-    one_class = (np.bincount(pair, minlength=n_pairs) == 1) & (
-        np.bincount(pair, weights=cells.first == cells.second, minlength=n_pairs) == 1
-    )
     percent = np.minimum(percent, 1.0)
     return (
         _percent_figures(percent, shared),
-        _kappa_figures(np.minimum(kappa, 1.0), se, shared, ~defined | one_class),
+        _kappa_figures(np.minimum(kappa, 1.0), se, shared, one_class),
     )
 
 

@@ -20,7 +20,8 @@ Column = Sequence[Any] | npt.NDArray[Any]
 _SMALL_SPACE = 1 << 22  # so many slots are cheaper to count directly than to sort for
 _EXACT_FLOAT_BITS = 52
 _KEY_BITS = 62
-_CHUNK = 1 << 21
+_CHUNK = 1 << 18  # answers looked at together: small enough for the processor's cache
+_BUFFER = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,25 +138,27 @@ def factorise(column: Column, *, first: Iterable[Any] = ()) -> tuple[Ints, list[
     """
     known = list(dict.fromkeys(first))
     if isinstance(column, np.ndarray) and np.can_cast(column.dtype, np.int64) and not known:
-        return _factorise_integers(column.astype(np.int64, copy=False))
+        distinct, codes = condense(column.astype(np.int64, copy=False))
+        return codes, distinct.tolist()
     objects = column.tolist() if isinstance(column, np.ndarray) else column
     names = list(dict.fromkeys((*known, *dict.fromkeys(objects))))
     code = {name: position for position, name in enumerate(names)}
     return np.fromiter(map(code.__getitem__, objects), dtype=np.intp, count=len(objects)), names
 
 
-def _factorise_integers(column: npt.NDArray[np.int64]) -> tuple[Ints, list[Any]]:
-    if column.size == 0:
-        return np.empty(0, dtype=np.intp), []
-    low, high = int(column.min()), int(column.max())
-    if high - low > 4 * column.size + _SMALL_SPACE:
-        distinct, codes = np.unique(column, return_inverse=True)
-        return codes.astype(np.intp, copy=False), distinct.tolist()
-    shifted = (column - low).astype(np.intp, copy=False)
+def condense(keys: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Ints]:
+    """The different integers, ascending, and for each integer its place among them; sorts only if it must."""
+    if keys.size == 0:
+        return keys, np.empty(0, dtype=np.intp)
+    low, high = int(keys.min()), int(keys.max())
+    if high - low > 4 * keys.size + _SMALL_SPACE:
+        distinct, place = np.unique(keys, return_inverse=True)
+        return distinct, place.astype(np.intp, copy=False)
+    shifted = (keys - low).astype(np.intp, copy=False)
     present = np.flatnonzero(np.bincount(shifted))
     lookup = np.empty(high - low + 1, dtype=np.intp)
     lookup[present] = np.arange(present.size)
-    return lookup[shifted], (present + low).tolist()
+    return present + low, lookup[shifted]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,11 +181,6 @@ class Patterns:
     @property
     def n_items(self) -> int:
         return int(self.multiplicity.sum())
-
-    @cached_property
-    def starts(self) -> Ints:
-        """Position of the first entry of every row."""
-        return np.searchsorted(self.row, np.arange(self.size.size))
 
     def per_row(self, weights: npt.NDArray[Any]) -> Floats:
         """Sum over the entries of every row."""
@@ -223,9 +221,16 @@ class Patterns:
 class PatternIndex:
     """The patterns of a table, and where each item (-1: no answer) and each answer went."""
 
+    table: LabelTable
     patterns: Patterns
     of_item: Ints
-    entry_of_answer: Ints
+
+    @cached_property
+    def entry_of_answer(self) -> Ints:
+        """For every answer the entry of its class in the pattern of its item."""
+        p, k = self.patterns, self.patterns.n_classes
+        wanted = self.of_item[self.table.item] * k + self.table.label
+        return _positions(p.row * k + p.label, wanted, p.size.size * k)
 
 
 def find_patterns(table: LabelTable) -> PatternIndex:
@@ -236,10 +241,13 @@ def find_patterns(table: LabelTable) -> PatternIndex:
         multiplicity, of_answered = np.ones(answered.size, dtype=np.intp), np.arange(answered.size)
         example = answered
     else:
-        multiplicity, of_answered, example = _distinct(keys[answered])
+        everywhere = answered.size == keys.size
+        multiplicity, of_answered, example = _distinct(keys if everywhere else keys[answered])
         example = answered[example]
-    of_item = np.full(table.sizes.size, -1, dtype=np.intp)
-    of_item[answered] = of_answered
+    of_item = of_answered
+    if answered.size < table.sizes.size:
+        of_item = np.full(table.sizes.size, -1, dtype=np.intp)
+        of_item[answered] = of_answered
 
     is_example = np.zeros(table.sizes.size, dtype=np.bool_)
     is_example[example] = True
@@ -248,8 +256,7 @@ def find_patterns(table: LabelTable) -> PatternIndex:
     entry_keys, count = np.unique(of_item[table.item[told]] * k + table.label[told], return_counts=True)
     row, label = (entry_keys // k, entry_keys % k) if k else (entry_keys, entry_keys)
     patterns = Patterns(multiplicity, table.sizes[example], row, label, count.astype(np.intp), k)
-    answer_keys = of_item[table.item] * k + table.label
-    return PatternIndex(patterns, of_item, _positions(entry_keys, answer_keys, multiplicity.size * k))
+    return PatternIndex(table, patterns, of_item)
 
 
 def _pattern_keys(table: LabelTable) -> npt.NDArray[np.int64] | None:
@@ -300,16 +307,20 @@ def _positions(sorted_keys: Ints, wanted: Ints, space: int) -> Ints:
     return lookup[wanted]
 
 
-def pairs_within(starts: Ints, sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """All pairs of positions inside each of the groups `start … start + size - 1`, in chunks."""
+def pairs_within(values: Ints, sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """All pairs of values inside each of the consecutive groups of these sizes, in chunks, earlier one first."""
+    starts = np.cumsum(sizes) - sizes
     for size in np.unique(sizes[sizes > 1]).tolist():
-        first = starts[sizes == size][:, None]
-        for gap in range(1, size):
-            offsets = np.arange(size - gap)
-            step = max(1, _CHUNK // offsets.size)
-            for begin in range(0, first.size, step):
-                left = (first[begin : begin + step] + offsets).ravel()
-                yield left, left + gap
+        first = starts[sizes == size]
+        step = max(1, _CHUNK // size)
+        uniform = first.size * size == values.size
+        for begin in range(0, first.size, step):
+            if uniform:
+                group = values[begin * size : (begin + step) * size].reshape(-1, size)
+            else:
+                group = values[first[begin : begin + step, None] + np.arange(size)]
+            for gap in range(1, size):
+                yield group[:, :-gap].flatten(), group[:, gap:].flatten()
 
 
 class KeyCounter:
@@ -327,7 +338,7 @@ class KeyCounter:
         """Count every key once, or `weights` times; either always or never with weights."""
         self._buffer.append((keys, weights))
         self._buffered += keys.size
-        if self._buffered >= _CHUNK:
+        if self._buffered >= (min(self._space, _BUFFER) if self._direct else _BUFFER):
             self._flush()
 
     def result(self) -> tuple[Ints, Floats]:
@@ -343,7 +354,7 @@ class KeyCounter:
             return
         keys = np.concatenate([keys for keys, _ in self._buffer])
         given = [weights for _, weights in self._buffer if weights is not None]
-        weights = np.concatenate(given).astype(np.float64) if given else None
+        weights = np.concatenate(given) if given else None
         self._buffer, self._buffered = [], 0
         if self._direct:
             self._totals += np.bincount(keys, weights=weights, minlength=self._space)

@@ -6,6 +6,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, TextField, Value
 from django.db.models.sql.compiler import SQLCompiler
 
+# SQLite's JSON paths cannot quote every key, so the object's members are looked through.
+_MEMBER_OF_OBJECT = (
+    "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN NULL "
+    "WHEN 'array' THEN value WHEN 'object' THEN value ELSE CAST(atom AS TEXT) END "
+    "FROM json_each({field}) WHERE key = {key})"
+)
+
 
 class MetaText(Func):
     """The value of one key of a JSON object as text; null where the key is absent.
@@ -26,12 +33,8 @@ class MetaText(Func):
         connection: BaseDatabaseWrapper,  # noqa: ARG002 -- called by Django
         **context: Any,  # noqa: ARG002
     ) -> tuple[str, tuple[Any, ...]]:
-        """A look through the object's members; SQLite's JSON paths cannot quote every key."""
+        """The same where there is no such function."""
         field, field_params = compiler.compile(self.source_expressions[0])
         key, key_params = compiler.compile(self.source_expressions[1])
-        sql = (  # noqa: S608 -- the two parts are compiled by Django, with their values apart
-            "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
-            "WHEN 'null' THEN NULL WHEN 'array' THEN value WHEN 'object' THEN value "
-            f"ELSE CAST(atom AS TEXT) END FROM json_each({field}) WHERE key = {key})"
-        )
+        sql = _MEMBER_OF_OBJECT.format(field=field, key=key)
         return sql, (*field_params, *key_params)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from core.access import Actor, own_lease
 from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, ProjectState
 from core.exceptions import Conflict, Invalid, Missing, Unprocessable
 from core.models import Annotation, Draft, Item, Lease, Membership, Outbox
@@ -46,6 +47,7 @@ class Submitted:
 
     annotation: Annotation
     replayed: bool
+    answers: dict[str, Any] = field(default_factory=dict)
     next: HandOut = field(default_factory=HandOut)
 
 
@@ -56,8 +58,8 @@ class _Late(Exception):  # noqa: N818 -- not an error: the way out of a transact
         self.detail = detail
 
 
-def submit(lease_id: UUID, key: str, work: Work) -> Submitted:
-    """Store the answers given under a lease; the caller has checked that the lease is the sender's.
+def submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
+    """Store the answers given under a lease of the actor's own.
 
     The same key and body again gives the stored annotation (``replayed``). Raises Unprocessable
     ``idempotency-mismatch`` for the same key with another body, Invalid for answers that do not fit, and
@@ -67,7 +69,7 @@ def submit(lease_id: UUID, key: str, work: Work) -> Submitted:
         raise Invalid("idempotency-key", f"Send an Idempotency-Key header of 1 to {LONGEST_KEY} characters")
     _check_work(work)
     try:
-        submitted = _submit(lease_id, key, work)
+        submitted = _submit(actor, lease_id, key, work)
     except IntegrityError:
         # The key was used for another lease. Everything of this attempt has been rolled back.
         return _replay_of_key(lease_id, key, work)
@@ -91,14 +93,18 @@ def _check_work(work: Work) -> None:
 
 
 @transaction.atomic
-def _submit(lease_id: UUID, key: str, work: Work) -> Submitted:
-    lease = (
+def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
+    locked = (
         Lease.objects.select_for_update(of=("self", "annotator", "item"), no_key=True)
-        .select_related("annotator__project__guideline", "item")
+        .select_related("annotator__project", "item")
         .annotate(now=Now())
-        .get(pk=lease_id)
+        .filter(pk=lease_id)
+        .first()
     )
-    member, item = lease.annotator, lease.item
+    if locked is None:
+        raise Missing
+    lease = own_lease(actor, locked)
+    member, item, now = lease.annotator, lease.item, locked.now
     if lease.state == LeaseState.SUBMITTED:
         return _stored(lease, key, work)
     checked = check_answers(schema_of(member.project), work.answers)
@@ -118,8 +124,8 @@ def _submit(lease_id: UUID, key: str, work: Work) -> Submitted:
     if member.project.state != ProjectState.ACTIVE:
         after.empty_because = EmptyBecause.PAUSED
     elif wanted:
-        after.leases = lease_next(member, wanted, lease.now)
-    today = lease.now.date()
+        after.leases = lease_next(member, wanted, now)
+    today = now.date()
     member.answered_today = member.answered_today + 1 if member.today == today else 1
     member.answered += first
     Membership.objects.filter(pk=member.pk).update(
@@ -129,7 +135,8 @@ def _submit(lease_id: UUID, key: str, work: Work) -> Submitted:
         held=F("held") - released + len(after.leases),
         cursors=member.cursors,
     )
-    return Submitted(annotation, replayed=False, next=after)
+    answers = {answer.question.key: answer.value for answer in checked}
+    return Submitted(annotation, replayed=False, answers=answers, next=after)
 
 
 def _wanted(member: Membership, work: Work) -> int:
@@ -181,7 +188,7 @@ def _insert(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) ->
         pass_kind=lease.pass_kind,
         repeat=lease.repeat,
         revision=revision,
-        guideline=in_force(project),
+        guideline_id=in_force(project),
         lease_id=lease.pk,
         idempotency_key=key,
         request_hash=work.fingerprint(lease.pk),
@@ -247,7 +254,7 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
     """
     old = (
         Annotation.objects.select_for_update(of=("self",))
-        .select_related("annotator__project__guideline", "item")
+        .select_related("annotator__project", "item")
         .get(pk=annotation_id)
     )
     work = Work(answers=answers, comment=old.comment if comment is None else comment)
@@ -257,7 +264,7 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
     )
     if key:
         again = (
-            chain.filter(idempotency_key=key).select_related("annotator__project__guideline", "item").first()
+            chain.filter(idempotency_key=key).select_related("annotator__project", "item").first()
         )
         if again is not None:
             if again.request_hash != work.fingerprint(old.lease_id or UUID(int=0)):
@@ -280,7 +287,7 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
         pass_kind=old.pass_kind,
         repeat=old.repeat,
         revision=newest.revision + 1,
-        guideline=in_force(old.annotator.project),
+        guideline_id=in_force(old.annotator.project),
         lease_id=old.lease_id,
         idempotency_key=key or None,
         request_hash=work.fingerprint(old.lease_id or UUID(int=0)),
@@ -297,7 +304,7 @@ def submit_draft(membership: Membership, draft_id: int) -> Annotation:
     """Send a kept draft again. Raises Conflict while there is still no place for it."""
     draft = _draft(membership, draft_id)
     item = Item.objects.select_for_update(no_key=True).get(pk=draft.item_id)
-    lease = Lease.objects.select_related("annotator__project__guideline", "item").get(pk=draft.lease_id)
+    lease = Lease.objects.select_related("annotator__project", "item").get(pk=draft.lease_id)
     lease.item = item
     work = Work(answers=draft.answers, elapsed_ms=draft.elapsed_ms, comment=draft.comment)
     checked = check_answers(schema_of(membership.project), draft.answers)

@@ -35,11 +35,11 @@ def publish_guideline(membership: Membership, text: str, note: str = "") -> Guid
     return version
 
 
-def in_force(project: Project) -> GuidelineVersion:
-    """The version that annotations made now carry (every project has had one since it was made)."""
-    if project.guideline is None:
+def in_force(project: Project) -> int:
+    """The id of the version that annotations made now carry (a project has one from its first moment)."""
+    if project.guideline_id is None:
         raise Invalid("no-guideline", "This project has no guideline version.")
-    return project.guideline
+    return project.guideline_id
 
 
 def _checked(text: str) -> str:

@@ -62,6 +62,7 @@ class Command(BaseCommand):
 
     def _run(self, *, with_worker: bool) -> int:
         started = time.monotonic()
+        os.umask(0o077)  # what is written from here on, by the children too, is for this user alone
         check_folder(settings.DATA_DIR)
         check_port(settings.BIND)
         with only_one(settings.DATA_DIR):

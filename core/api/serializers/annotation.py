@@ -1,0 +1,193 @@
+"""Shapes of hand-outs and answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.choices import MOST_HELD, EmptyBecause, SkipReason
+from core.models import Annotation, Draft, Lease, Membership
+from core.selectors.display import item_payload
+from core.services.lease import HandOut
+
+
+class LeaseRequest(serializers.Serializer[Any]):
+    """How many items to hand out; ``have`` names the leases the caller holds already."""
+
+    count = serializers.IntegerField(min_value=1, max_value=MOST_HELD, default=1)
+    have = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_HELD, required=False)
+
+
+class ExtendRequest(serializers.Serializer[Any]):
+    """The leases to keep alive."""
+
+    leases = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_HELD)
+
+
+class NextRequest(serializers.Serializer[Any]):
+    """What the caller holds, for the items that come with the reply. ``count`` 0: none."""
+
+    have = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_HELD, default=list)
+    count = serializers.IntegerField(min_value=0, max_value=MOST_HELD, default=1)
+
+
+class SubmitRequest(NextRequest):
+    """Answers by question key."""
+
+    answers = serializers.DictField()
+    elapsed_ms = serializers.IntegerField(required=False, allow_null=True)
+    comment = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=5000)
+
+
+class CorrectionRequest(serializers.Serializer[Any]):
+    """New answers for an earlier annotation of one's own."""
+
+    answers = serializers.DictField()
+    comment = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=5000)
+
+
+class SkipRequest(NextRequest):
+    """Why an item is not answered."""
+
+    reason = serializers.ChoiceField(choices=SkipReason.choices)
+    note = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
+
+
+class FlagRequest(NextRequest):
+    """A note for the lead; ``broken`` takes the item out of the queue until the lead has looked."""
+
+    note = serializers.CharField(allow_blank=True, max_length=1000, default="")
+    broken = serializers.BooleanField(default=False)
+
+
+class ItemOut(serializers.Serializer[Any]):
+    """An item as its annotator sees it."""
+
+    id = serializers.CharField()
+    version = serializers.IntegerField()
+    display = serializers.ListField(child=serializers.DictField())
+    meta = serializers.DictField()
+
+
+class LeaseOut(serializers.Serializer[Any]):
+    """An item handed to somebody until a time."""
+
+    id = serializers.UUIDField()
+    item = ItemOut()
+    expires_at = serializers.DateTimeField()
+    suggestion = serializers.JSONField(allow_null=True)
+
+
+class ProgressOut(serializers.Serializer[Any]):
+    """The asker's own counts, and the project's where they were asked for."""
+
+    mine = serializers.IntegerField()
+    mine_today = serializers.IntegerField()
+    done = serializers.IntegerField(required=False)
+    total = serializers.IntegerField(required=False)
+
+
+class HandOutOut(serializers.Serializer[Any]):
+    """Leases, or why there are none."""
+
+    leases = LeaseOut(many=True)
+    empty_because = serializers.ChoiceField(choices=EmptyBecause.choices, allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+    held = serializers.IntegerField()
+    progress = ProgressOut()
+
+
+class AnnotationOut(serializers.Serializer[Any]):
+    """A stored annotation."""
+
+    id = serializers.IntegerField()
+    item = serializers.CharField()
+    revision = serializers.IntegerField()
+    repeat = serializers.IntegerField()
+    answers = serializers.DictField()
+    created_at = serializers.DateTimeField(required=False)
+
+
+class SubmitOut(serializers.Serializer[Any]):
+    """The stored annotation and the next items."""
+
+    annotation = AnnotationOut()
+    next = LeaseOut(many=True)
+    empty_because = serializers.ChoiceField(choices=EmptyBecause.choices, allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+    progress = ProgressOut()
+
+
+class NextOut(serializers.Serializer[Any]):
+    """The next items, after something was put aside."""
+
+    next = LeaseOut(many=True)
+    empty_because = serializers.ChoiceField(choices=EmptyBecause.choices, allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+
+
+class CorrectionOut(serializers.Serializer[Any]):
+    """The new revision."""
+
+    annotation = AnnotationOut()
+
+
+class RecentOut(serializers.Serializer[Any]):
+    """One of one's own last answers."""
+
+    annotation = serializers.IntegerField()
+    item = ItemOut()
+    answers = serializers.DictField()
+    at = serializers.DateTimeField()
+
+
+class DraftOut(serializers.Serializer[Any]):
+    """Work that came too late to count."""
+
+    id = serializers.IntegerField()
+    project = serializers.CharField()
+    item = serializers.CharField()
+    answers = serializers.DictField()
+    because = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+def lease_out(lease: Lease, member: Membership) -> dict[str, Any]:
+    """A lease with its item. Nothing in it tells a gold or retest pass from a normal one."""
+    return {
+        "id": str(lease.pk),
+        "item": item_payload(member.project, lease.item),
+        "expires_at": lease.expires_at,
+        "suggestion": None,
+    }
+
+
+def next_out(given: HandOut, member: Membership) -> dict[str, Any]:
+    """The part of a reply that carries the next items."""
+    return {
+        "next": [lease_out(lease, member) for lease in given.leases],
+        "empty_because": given.empty_because,
+        "until": given.until,
+    }
+
+
+def annotation_out(annotation: Annotation, answers: dict[str, Any]) -> dict[str, Any]:
+    """A stored annotation."""
+    return {
+        "id": annotation.pk,
+        "item": annotation.item.external_id,
+        "revision": annotation.revision,
+        "repeat": annotation.repeat,
+        "answers": answers,
+    }
+
+
+def draft_out(draft: Draft) -> dict[str, Any]:
+    """A kept draft."""
+    return {
+        "id": draft.pk,
+        "project": draft.annotator.project.slug,
+        "item": draft.item.external_id,
+        "answers": draft.answers,
+        "because": draft.because,
+        "created_at": draft.created_at,
+    }

@@ -1,0 +1,157 @@
+"""Shapes of projects, questions, classes and guidelines."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.choices import Level, ProjectState, QuestionKind, Role
+from core.models import GuidelineVersion, LabelClass, Membership, Project
+from core.selectors.progress import Progress
+from core.selectors.project import document_of
+
+
+class ClassDocument(serializers.Serializer[Any]):
+    """A class in a project document."""
+
+    name = serializers.CharField(allow_blank=True)
+    definition = serializers.CharField(required=False, allow_blank=True)
+    colour = serializers.IntegerField(required=False)
+    key = serializers.CharField(required=False, allow_blank=True)
+    uncertain = serializers.BooleanField(required=False)
+
+
+class QuestionDocument(serializers.Serializer[Any]):
+    """A question in a project document."""
+
+    key = serializers.CharField()
+    kind = serializers.ChoiceField(choices=QuestionKind.choices)
+    title = serializers.CharField()
+    required = serializers.BooleanField(required=False)
+    level = serializers.ChoiceField(choices=Level.choices, required=False)
+    minimum = serializers.FloatField(required=False)
+    maximum = serializers.FloatField(required=False)
+    when = serializers.DictField(required=False)
+    classes = ClassDocument(many=True, required=False)
+
+
+class SettingsDocument(serializers.Serializer[Any]):
+    """What can be changed later."""
+
+    name = serializers.CharField(required=False)
+    overlap = serializers.IntegerField(required=False)
+    audit_fraction = serializers.FloatField(required=False)
+    audit_overlap = serializers.IntegerField(required=False)
+    lease_minutes = serializers.IntegerField(required=False)
+    retest = serializers.DictField(required=False)
+    gold_rate = serializers.FloatField(required=False)
+    display = serializers.DictField(required=False)
+
+
+class ProjectDocument(SettingsDocument):
+    """A project document: what makes a project."""
+
+    slug = serializers.CharField(required=False)
+    guideline = serializers.CharField(required=False, allow_blank=True)
+    questions = QuestionDocument(many=True)
+
+
+class ProgressDocument(serializers.Serializer[Any]):
+    """How far a project is."""
+
+    items = serializers.IntegerField()
+    items_done = serializers.IntegerField()
+    annotations = serializers.IntegerField()
+
+
+class ProjectOut(ProjectDocument):
+    """A project as its members see it."""
+
+    state = serializers.ChoiceField(choices=ProjectState.choices)
+    version = serializers.IntegerField()
+    guideline_version = serializers.IntegerField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    progress = ProgressDocument(required=False)
+
+
+class ProjectLine(serializers.Serializer[Any]):
+    """A project in a list."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=ProjectState.choices)
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class CloneRequest(serializers.Serializer[Any]):
+    """What the copy is called."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField(required=False, allow_blank=True, default="")
+
+
+class GuidelineRequest(serializers.Serializer[Any]):
+    """A new version of the guideline."""
+
+    text = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    note = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+
+
+class GuidelineOut(serializers.Serializer[Any]):
+    """One version of the guideline."""
+
+    number = serializers.IntegerField()
+    text = serializers.CharField()
+    note = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class ClassOut(ClassDocument):
+    """A class with its id."""
+
+    id = serializers.IntegerField()
+
+
+def project_line(member: Membership) -> dict[str, Any]:
+    """A project in a person's list."""
+    project = member.project
+    return {"slug": project.slug, "name": project.name, "state": project.state, "role": member.role}
+
+
+def project_out(project: Project, role: str, progress: Progress | None) -> dict[str, Any]:
+    """A project document with its state; the project's counts for those who may see everybody's work."""
+    body = {
+        **document_of(project),
+        "state": project.state,
+        "version": project.version,
+        "guideline_version": project.guideline.number if project.guideline else 0,
+        "role": role,
+    }
+    if progress is not None:
+        body["progress"] = {
+            "items": progress.items,
+            "items_done": progress.items_done,
+            "annotations": progress.annotations,
+        }
+    return body
+
+
+def guideline_out(version: GuidelineVersion) -> dict[str, Any]:
+    """One version."""
+    return {
+        "number": version.number,
+        "text": version.text,
+        "note": version.note,
+        "created_at": version.created_at,
+    }
+
+
+def class_out(spec: LabelClass) -> dict[str, Any]:
+    """One class."""
+    return {
+        "id": spec.pk,
+        "name": spec.name,
+        "definition": spec.definition,
+        "colour": spec.colour,
+        "key": spec.key,
+        "uncertain": spec.uncertain,
+    }

@@ -1,0 +1,203 @@
+"""Projects, their questions and classes, and the guideline."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.access import Action, get_membership, may_create_projects
+from core.api.authentication import request_actor
+from core.api.pagination import allowed_parameters
+from core.api.serializers import project as shapes
+from core.choices import ProjectState
+from core.exceptions import Invalid, NotAllowed, PreconditionRequired
+from core.models import Project
+from core.selectors.progress import progress_of
+from core.selectors.project import memberships_of, question_document
+from core.selectors.question import schema_of
+from core.services import guideline as guidelines
+from core.services import project as projects
+from core.services import question as questions
+
+IF_MATCH = OpenApiParameter(
+    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description="The ETag that was read."
+)
+
+
+def etag_of(project: Project) -> str:
+    """The project's version as an ETag."""
+    return f'"{project.version}"'
+
+
+def version_from(request: Request) -> int:
+    """The version in If-Match. Raises PreconditionRequired without one, Invalid when it is no version."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise PreconditionRequired("Send If-Match with the ETag that you read, so that no edit is lost.")
+    digits = header.strip().removeprefix("W/").strip('"')
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:  # noqa: PLR2004 -- a version is an int
+        raise Invalid("bad-etag", "If-Match is not an ETag of this project")
+    return int(digits)
+
+
+class Projects(APIView):
+    """The caller's projects."""
+
+    @extend_schema(responses=shapes.ProjectLine(many=True), operation_id="list_projects")
+    def get(self, request: Request) -> Response:
+        """Every project that the caller is a member of, by name."""
+        allowed_parameters(request, ())
+        actor = request_actor(request)
+        rows = memberships_of(actor.user)
+        if actor.token and actor.token.project_id:
+            rows = rows.filter(project=actor.token.project_id)
+        return Response([shapes.project_line(member) for member in rows])
+
+    @extend_schema(
+        request=shapes.ProjectDocument, responses={201: shapes.ProjectOut}, operation_id="create_project"
+    )
+    def post(self, request: Request) -> Response:
+        """Make a project from a project document; the caller becomes its owner."""
+        actor = request_actor(request)
+        if not may_create_projects(actor):
+            raise NotAllowed("Only people who lead a project may make another.")
+        project = projects.create_project(actor.user, request.data)
+        body = shapes.project_out(project, "owner", progress_of(project.pk))
+        return Response(body, status=201, headers={"ETag": etag_of(project)})
+
+
+class OneProject(APIView):
+    """One project."""
+
+    @extend_schema(responses=shapes.ProjectOut, operation_id="read_project")
+    def get(self, request: Request, slug: str) -> Response:
+        """Its document, state and progress. The ETag is what an edit must send back."""
+        allowed_parameters(request, ())
+        member = get_membership(request_actor(request), slug, Action.PROJECT_READ)
+        body = shapes.project_out(member.project, member.role, progress_of(member.project_id))
+        return Response(body, headers={"ETag": etag_of(member.project)})
+
+    @extend_schema(
+        request=shapes.SettingsDocument,
+        parameters=[IF_MATCH],
+        responses=shapes.ProjectOut,
+        operation_id="edit_project",
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change settings. Raising the overlap opens finished items again; lowering it loses nothing."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
+        project = projects.edit_project(member, request.data, version_from(request))
+        body = shapes.project_out(project, member.role, progress_of(project.pk))
+        return Response(body, headers={"ETag": etag_of(project)})
+
+
+class ProjectStateChange(APIView):
+    """Pause, resume, archive."""
+
+    state = ProjectState.ACTIVE
+    action = Action.PROJECT_EDIT
+
+    @extend_schema(request=None, responses=shapes.ProjectLine)
+    def post(self, request: Request, slug: str) -> Response:
+        """Put the project into this state. What people hold may still be submitted, except into an archive."""
+        member = get_membership(request_actor(request), slug, self.action)
+        member.project = projects.set_state(member, self.state)
+        return Response(shapes.project_line(member), headers={"ETag": etag_of(member.project)})
+
+
+class CloneProject(APIView):
+    """Copy a project's questions, guideline and settings."""
+
+    @extend_schema(request=shapes.CloneRequest, responses={201: shapes.ProjectOut}, operation_id="clone_project")
+    def post(self, request: Request, slug: str) -> Response:
+        """A new project without items and people."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_CLONE)
+        body = shapes.CloneRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        project = projects.clone_project(member, body.validated_data["slug"], body.validated_data["name"])
+        made = shapes.project_out(project, "owner", progress_of(project.pk))
+        return Response(made, status=201, headers={"ETag": etag_of(project)})
+
+
+class Questions(APIView):
+    """A project's questions."""
+
+    @extend_schema(responses=shapes.QuestionDocument(many=True), operation_id="list_questions")
+    def get(self, request: Request, slug: str) -> Response:
+        """All questions with their classes, in order."""
+        allowed_parameters(request, ())
+        member = get_membership(request_actor(request), slug, Action.PROJECT_READ)
+        return Response([question_document(spec) for spec in schema_of(member.project).questions])
+
+    @extend_schema(
+        request=shapes.QuestionDocument, responses={201: shapes.QuestionDocument}, operation_id="add_question"
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """A further question. When it is required, finished items are open again."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
+        questions.add_question(member, request.data)
+        return Response(_question(member.project, str(request.data.get("key"))), status=201)
+
+
+class OneQuestion(APIView):
+    """One question."""
+
+    @extend_schema(
+        request=shapes.QuestionDocument, responses=shapes.QuestionDocument, operation_id="edit_question"
+    )
+    def patch(self, request: Request, slug: str, key: str) -> Response:
+        """Change its title, or whether it is required."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
+        questions.edit_question(member, key, request.data)
+        return Response(_question(member.project, key))
+
+
+class Classes(APIView):
+    """The classes of a question."""
+
+    @extend_schema(request=shapes.ClassDocument, responses={201: shapes.ClassOut}, operation_id="add_class")
+    def post(self, request: Request, slug: str, key: str) -> Response:
+        """A further class; finished items stay finished."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
+        return Response(shapes.class_out(questions.add_class(member, key, request.data)), status=201)
+
+
+class OneClass(APIView):
+    """One class."""
+
+    @extend_schema(request=shapes.ClassDocument, responses=shapes.ClassOut, operation_id="edit_class")
+    def patch(self, request: Request, slug: str, key: str, class_id: int) -> Response:
+        """Rename it, or change its definition, colour, key or uncertainty. Answers keep pointing at it."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
+        return Response(shapes.class_out(questions.edit_class(member, key, class_id, request.data)))
+
+
+class Guidelines(APIView):
+    """The guideline's versions; the newest is in force."""
+
+    @extend_schema(responses=shapes.GuidelineOut(many=True), operation_id="list_guidelines")
+    def get(self, request: Request, slug: str) -> Response:
+        """All versions, oldest first."""
+        allowed_parameters(request, ())
+        member = get_membership(request_actor(request), slug, Action.GUIDELINE_READ)
+        return Response([shapes.guideline_out(version) for version in member.project.guidelines.all()])
+
+    @extend_schema(
+        request=shapes.GuidelineRequest, responses={201: shapes.GuidelineOut}, operation_id="publish_guideline"
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Put a new version in force."""
+        member = get_membership(request_actor(request), slug, Action.GUIDELINE_EDIT)
+        body = shapes.GuidelineRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        version = guidelines.publish_guideline(member, body.validated_data["text"], body.validated_data["note"])
+        version.refresh_from_db(fields=["created_at"])
+        return Response(shapes.guideline_out(version), status=201)
+
+
+def _question(project: Project, key: str) -> dict[str, Any]:
+    fresh = Project.objects.get(pk=project.pk)
+    return next(question_document(spec) for spec in schema_of(fresh).questions if spec.key == key)

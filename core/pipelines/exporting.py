@@ -1,0 +1,251 @@
+"""Files of answers and of labels, as streams of bytes that take the same memory however many there are."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.choices import FileFormat, QuestionKind
+from core.exceptions import Invalid
+from core.formats.writers import ColumnType, write_rows
+from core.models import Project
+from core.pipelines.label import GOLD, Label, majority_labels, mean_label, set_label
+from core.selectors.agreement import collapsed
+from core.selectors.export import (
+    AnswerFilter,
+    AnswerRow,
+    ItemRow,
+    answer_rows,
+    guideline_numbers,
+    item_chunks,
+    ticked_classes,
+)
+from core.selectors.label import gold_values, questions_with_gold, voting_rows
+from core.selectors.moment import one_moment
+from core.selectors.pseudonym import annotator_names
+from core.selectors.question import QuestionSpec, schema_of
+
+ANNOTATION_COLUMNS: dict[str, ColumnType] = {
+    "item": "text",
+    "annotator": "text",
+    "question": "text",
+    "value": "text",
+    "uncertain": "boolean",
+    "pass": "text",
+    "repeat": "integer",
+    "revision": "integer",
+    "item_version": "integer",
+    "guideline_version": "integer",
+    "suggestion": "text",
+    "elapsed_ms": "integer",
+    "created_at": "time",
+    "answered_at": "time",
+    "batch": "integer",
+}
+LABEL_COLUMNS: dict[str, ColumnType] = {
+    "item": "text",
+    "question": "text",
+    "value": "text",
+    "how": "text",
+    "rule": "text",
+    "confidence": "number",
+    "n": "integer",
+    "n_uncertain": "integer",
+    "tied": "text",
+    "gold": "text",
+    "batch": "integer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to put into a file. Without questions: all of them."""
+
+    format: str = FileFormat.JSONL
+    lossless: bool = False
+    real_names: bool = False
+    question: str | None = None
+    batch: int | None = None
+    annotator: str | None = None
+    since: Any = None
+    all_revisions: bool = False
+
+
+def export_annotations(project: Project, wanted: Wanted) -> Iterator[bytes]:
+    """A file of every counted answer, one row each, ordered by item.
+
+    Raises Invalid before the first byte: ``unknown-format``, ``unknown-question``, ``unknown-annotator``.
+    """
+    narrowed = _filter(project, wanted)
+    return _written(_annotation_rows(project, narrowed, wanted), ANNOTATION_COLUMNS, wanted)
+
+
+def export_labels(project: Project, wanted: Wanted) -> Iterator[bytes]:
+    """A file of the resolved labels, one row per item and question that has answers or gold.
+
+    Raises Invalid before the first byte, as export_annotations.
+    """
+    narrowed = _filter(project, wanted)
+    return _written(_label_rows(project, narrowed), LABEL_COLUMNS, wanted)
+
+
+def _written(rows: Iterable[Any], columns: dict[str, ColumnType], wanted: Wanted) -> Iterator[bytes]:
+    if wanted.format not in FileFormat.values:
+        raise Invalid(
+            "unknown-format", f"There is no format {wanted.format[:20]!r}.", allowed=FileFormat.values
+        )
+    return write_rows(rows, list(columns), wanted.format, lossless=wanted.lossless, types=columns)
+
+
+def _filter(project: Project, wanted: Wanted) -> AnswerFilter:
+    questions = schema_of(project).questions
+    if wanted.question is not None:
+        questions = tuple(spec for spec in questions if spec.key == wanted.question)
+        if not questions:
+            raise Invalid("unknown-question", f"There is no question {wanted.question[:60]!r} here.")
+    return AnswerFilter(
+        questions=questions,
+        batch=wanted.batch,
+        annotator_id=_annotator(project, wanted),
+        since=wanted.since,
+        all_revisions=wanted.all_revisions,
+    )
+
+
+def _annotator(project: Project, wanted: Wanted) -> int | None:
+    if wanted.annotator is None:
+        return None
+    for pk, name in annotator_names(project, real=wanted.real_names).items():
+        if name == wanted.annotator:
+            return pk
+    raise Invalid("unknown-annotator", f"There is no annotator {wanted.annotator[:60]!r} here.")
+
+
+def _annotation_rows(project: Project, narrowed: AnswerFilter, wanted: Wanted) -> Iterator[dict[str, Any]]:
+    with one_moment():
+        names = annotator_names(project, real=wanted.real_names)
+        guidelines = guideline_numbers(project)
+        questions = {spec.id: spec for spec in narrowed.questions}
+        value_of = _Values(narrowed.questions)
+        for chunk in item_chunks(project, narrowed.batch):
+            items = {item.pk: item for item in chunk}
+            ticked = ticked_classes(chunk, narrowed) if value_of.sets_are_asked else {}
+            for row in answer_rows(chunk, narrowed):
+                item = items[row.item_id]
+                yield {
+                    "item": item.external_id,
+                    "annotator": names[row.annotator_id],
+                    "question": questions[row.question_id].key,
+                    "value": value_of(row, ticked),
+                    "uncertain": value_of.is_uncertain(row, ticked),
+                    "pass": row.pass_kind,
+                    "repeat": row.repeat,
+                    "revision": row.revision,
+                    "item_version": row.item_version,
+                    "guideline_version": guidelines[row.guideline_id],
+                    "suggestion": row.suggestion,
+                    "elapsed_ms": row.elapsed_ms,
+                    "created_at": row.created_at,
+                    "answered_at": row.answered_at,
+                    "batch": item.batch,
+                }
+
+
+class _Values:
+    """Answers as the API says them: a class's name, a list of names, a number, a text."""
+
+    def __init__(self, questions: Iterable[QuestionSpec]) -> None:
+        asked = tuple(questions)
+        classes = [spec for question in asked for spec in question.classes]
+        self._names = {spec.id: spec.name for spec in classes}
+        self._order = {spec.id: spec.order for spec in classes}
+        self._uncertain = {spec.id for spec in classes if spec.uncertain}
+        self._multiple = {question.id for question in asked if question.kind == QuestionKind.MULTIPLE}
+        self.sets_are_asked = bool(self._multiple)
+
+    def __call__(self, row: AnswerRow, ticked: dict[int, list[int]]) -> Any:
+        if row.label_class_id is not None:
+            return self._names[row.label_class_id]
+        if row.question_id in self._multiple:
+            return [self._names[pk] for pk in sorted(ticked.get(row.pk, ()), key=self._order.__getitem__)]
+        return plain_number(row.number) if row.number is not None else row.text
+
+    def is_uncertain(self, row: AnswerRow, ticked: dict[int, list[int]]) -> bool:
+        """Whether the answer says "I cannot tell"."""
+        if row.label_class_id is not None:
+            return row.label_class_id in self._uncertain
+        return not self._uncertain.isdisjoint(ticked.get(row.pk, ()))
+
+
+def plain_number(number: float) -> float | int:
+    """A number as people write it: 5, not 5.0."""
+    return int(number) if number.is_integer() else number
+
+
+def _label_rows(project: Project, narrowed: AnswerFilter) -> Iterator[dict[str, Any]]:
+    with one_moment():
+        with_gold = questions_with_gold(project, narrowed.questions)
+        has_sets = any(question.kind == QuestionKind.MULTIPLE for question in narrowed.questions)
+        for chunk in item_chunks(project, narrowed.batch):
+            rows: defaultdict[int, list[AnswerRow]] = defaultdict(list)
+            for row in voting_rows(chunk, narrowed):
+                rows[row.question_id].append(row)
+            ticked = ticked_classes(chunk, narrowed) if has_sets else {}
+            gold = gold_values(chunk, with_gold)
+            labels = {
+                question.id: _labels(question, rows[question.id], ticked) for question in narrowed.questions
+            }
+            for item in chunk:
+                for question in narrowed.questions:
+                    truth = gold.get((item.pk, question.id))
+                    label = labels[question.id].get(item.pk)
+                    if label is not None or truth is not None:
+                        yield _label_row(item, question, label, truth)
+
+
+def _label_row(item: ItemRow, question: QuestionSpec, label: Label | None, truth: Any) -> dict[str, Any]:
+    if isinstance(truth, float):
+        truth = plain_number(truth)
+    if label is None:  # nobody has answered: the gold is what is known
+        label = Label(truth, "gold", GOLD, 1.0, 0, 0)
+    return {
+        "item": item.external_id,
+        "question": question.key,
+        "value": plain_number(label.value) if isinstance(label.value, float) else label.value,
+        "how": label.how,
+        "rule": label.rule,
+        "confidence": label.confidence,
+        "n": label.n,
+        "n_uncertain": label.n_uncertain,
+        "tied": list(label.tied),
+        "gold": truth,
+        "batch": item.batch,
+    }
+
+
+def _labels(question: QuestionSpec, rows: list[AnswerRow], ticked: dict[int, list[int]]) -> dict[int, Label]:
+    """The labels of one question by item."""
+    if question.kind == QuestionKind.NUMBER:
+        numbers: defaultdict[int, list[float]] = defaultdict(list)
+        for row in rows:
+            numbers[row.item_id].append(row.number or 0.0)
+        return {item: mean_label(given) for item, given in numbers.items()}
+    names = [spec.name for spec in question.classes]
+    uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)
+    code_of = {spec.id: code for code, spec in enumerate(question.classes)}
+    if question.kind == QuestionKind.MULTIPLE:
+        sets: defaultdict[int, list[frozenset[int]]] = defaultdict(list)
+        for row in rows:
+            sets[row.item_id].append(frozenset(code_of[pk] for pk in ticked.get(row.pk, ())))
+        return {item: set_label(given, names, uncertain) for item, given in sets.items()}
+    places = {pk: place for place, pk in enumerate(dict.fromkeys(row.item_id for row in rows))}
+    if question.kind == QuestionKind.TEXT:
+        texts: dict[str, int] = {}
+        codes = [texts.setdefault(collapsed(row.text or ""), len(texts)) for row in rows]
+        names, uncertain = list(texts), np.zeros(len(texts), dtype=np.bool_)
+    else:
+        codes = [code_of[row.label_class_id] for row in rows if row.label_class_id is not None]
+    by_place = majority_labels([places[row.item_id] for row in rows], codes, names, uncertain)
+    return {pk: by_place[place] for pk, place in places.items()}

@@ -1,0 +1,55 @@
+"""The people of a project, and who may decide over whom."""
+
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from core.access import LEADS, rank
+from core.models import Invitation, Membership, Project, User
+
+
+def members_of(project: Project) -> QuerySet[Membership]:
+    """Everybody who is or was in a project, with account and batches, in the order in which they came."""
+    return (
+        Membership.objects.filter(project=project)
+        .select_related("user", "project")
+        .prefetch_related("batches")
+        .order_by("pk")
+    )
+
+
+def open_invitations(project: Project) -> QuerySet[Invitation]:
+    """Invitations that still work, the newest first."""
+    return (
+        Invitation.objects.filter(project=project, used_at=None, expires_at__gt=Now())
+        .select_related("made_by")
+        .order_by("-pk")
+    )
+
+
+def roles_in(project: Project) -> dict[str, int]:
+    """How many active members have each role."""
+    counted = Membership.objects.filter(project=project, active=True).values_list("role")
+    return dict(counted.annotate(n=Count("pk")).order_by())
+
+
+def may_reset(maker: User, user: User) -> bool:
+    """Whether somebody may make a reset link for another.
+
+    They must lead every project that the other is in, with a role not below the other's there: the link
+    lets its holder act as that person, and must open no door that is closed to its maker.
+    """
+    if not user.is_active or (user.may_create_projects and not maker.may_create_projects):
+        return False
+    own = dict(Membership.objects.filter(user=maker, active=True).values_list("project_id", "role"))
+    theirs = Membership.objects.filter(user=user, active=True).values_list("project_id", "role")
+    return all(
+        project in own and own[project] in LEADS and rank(own[project]) >= rank(role)
+        for project, role in theirs
+    )
+
+
+def find_colleague(lead: User, username: str) -> User | None:
+    """Somebody by sign-in name, if they are in a project that ``lead`` leads; strangers cannot be looked up."""
+    led = Membership.objects.filter(user=lead, active=True, role__in=LEADS).values("project")
+    shared = Membership.objects.filter(user=OuterRef("pk"), active=True, project__in=led)
+    return User.objects.filter(Exists(shared), username__iexact=username, is_active=True).first()

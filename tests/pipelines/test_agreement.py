@@ -1,0 +1,330 @@
+"""The agreement report: who counts, and what it says."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.choices import AuditPart, ItemState, Pass, QuestionKind
+from core.exceptions import Invalid
+from core.models import GuidelineVersion, Item, Membership, Project
+from core.pipelines.agreement import agreement_report
+from core.selectors.pseudonym import pseudonym
+from tests.conftest import Actors
+from tests.factories.answers import make_answer, make_batch, make_gold, make_items
+from tests.factories.project import add_member, make_question
+
+FIGURE = {"value", "se", "ci", "method", "n_items", "n_pairs", "reason"}
+
+
+class People:
+    """Bob, Carol and an imported annotator answer items of Alice's project."""
+
+    def __init__(self, actors: Actors) -> None:
+        self.project = actors.project
+        self.bob = actors.membership(actors.bob)
+        self.carol = actors.membership(actors.carol)
+        self.w001 = add_member(actors.project, None, name="w001")
+
+    def all_answer(self, item: Item, *values: Any, key: str = "answer", **fields: Any) -> None:
+        for member, value in zip((self.bob, self.carol, self.w001), values, strict=False):
+            if value is not None:
+                make_answer(member, item, {key: value}, **fields)
+
+
+@pytest.fixture
+def people(actors: Actors) -> People:
+    return People(actors)
+
+
+def figures_of(body: Any) -> list[dict[str, Any]]:
+    if isinstance(body, list):
+        return [figure for part in body for figure in figures_of(part)]
+    if not isinstance(body, dict):
+        return []
+    if {"value", "reason"} <= set(body):
+        return [body]
+    return [figure for part in body.values() for figure in figures_of(part)]
+
+
+def test_the_report_says_what_two_people_agree_on(people: People, project: Project) -> None:
+    items = make_items(project, "i1", "i2", "i3", "i4")
+    for item, bob, carol in zip(items, "yyyn", "yyny", strict=True):
+        people.all_answer(item, *({"y": "yes", "n": "no"}[letter] for letter in (bob, carol)))
+
+    report = agreement_report(project, "answer")
+
+    assert report["coefficients"]["percent_agreement"]["value"] == 0.5
+    assert (report["n_items"], report["n_items_used"], report["n_annotations"]) == (4, 4, 8)
+    assert report["n_annotators"] == 2
+    assert report["dropped"] == {"one_annotation": 0, "repeat_pass": 0, "uncertain": 0}
+    assert report["confusions"] == [{"a": "yes", "b": "no", "n": 2, "share": 1.0}]
+    assert [row["class"] for row in report["per_class"]] == ["yes", "no"]
+    assert [row["n"] for row in report["annotators"]] == [4, 4]
+    assert [pair["n_items"] for pair in report["pairs"]] == [4]
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert {frozenset(figure) for figure in figures_of(report)} == {frozenset(FIGURE)}
+
+
+def test_annotators_are_pseudonyms_unless_names_are_asked_for(people: People, project: Project) -> None:
+    people.all_answer(make_items(project, "i1")[0], "yes", "yes")
+
+    hidden = agreement_report(project, "answer")
+    named = agreement_report(project, "answer", real_names=True)
+
+    called = [pseudonym(project, member.pk) for member in (people.bob, people.carol)]
+    assert [row["id"] for row in hidden["annotators"]] == called
+    assert (hidden["pairs"][0]["a"], hidden["pairs"][0]["b"]) == tuple(called)
+    assert "bob" not in json.dumps(hidden)
+    assert [row["id"] for row in named["annotators"]] == ["bob", "carol"]
+
+
+def test_what_does_not_count_between_annotators(people: People, project: Project) -> None:
+    counted, withdrawn, corrected = make_items(project, "i1", "i2", "i3")
+    people.all_answer(counted, "yes", "yes")
+    people.all_answer(withdrawn, "yes", "no")
+    Item.objects.filter(pk=withdrawn.pk).update(state=ItemState.WITHDRAWN, free=0)
+    people.all_answer(corrected, "yes", "no")
+    Item.objects.filter(pk=corrected.pk).update(version=2)
+    make_answer(people.w001, counted, {"answer": "no"}, voided=True)
+    make_answer(people.w001, counted, {"answer": "no"}, repeat=2, revision=1, current=False)
+    for number, kind in enumerate((Pass.GOLD, Pass.TRAINING, Pass.TRIAL), start=3):
+        make_answer(people.w001, counted, {"answer": "no"}, pass_kind=kind, repeat=number)
+    make_answer(people.bob, counted, {"answer": "no"}, repeat=2)
+    make_answer(people.carol, counted, {"answer": "yes"}, repeat=2, pass_kind=Pass.RETEST)
+
+    report = agreement_report(project, "answer")
+
+    assert report["n_annotations"] == 2
+    assert report["dropped"]["repeat_pass"] == 2
+    assert report["coefficients"]["percent_agreement"]["value"] == 1.0
+
+
+def test_later_answers_tell_how_people_agree_with_themselves(people: People, project: Project) -> None:
+    for number, item in enumerate(make_items(project, "i1", "i2", "i3", "i4")):
+        people.all_answer(item, "yes", "no")
+        people.all_answer(item, "yes" if number else "no", repeat=2)
+
+    report = agreement_report(project, "answer")
+
+    assert report["intra"]["value"] == 0.75
+    bob, carol = report["annotators"]
+    assert (bob["intra"]["value"], bob["intra"]["n_items"]) == (0.75, 4)
+    assert (carol["intra"]["value"], carol["intra"]["reason"]) == (None, "no_overlap")
+    assert agreement_report(project, "answer", repeat=2)["n_annotations"] == 4
+    assert agreement_report(project, "answer", repeat=2)["intra"]["value"] == 0.75
+
+
+def test_three_readings_of_uncertain_answers(people: People, project: Project) -> None:
+    unsure = "cannot tell"
+    for item, values in zip(
+        make_items(project, "i1", "i2", "i3"),
+        [("yes", "yes"), (unsure, unsure), ("no", "no")],
+        strict=True,
+    ):
+        people.all_answer(item, *values)
+
+    percent = {
+        reading: agreement_report(project, "answer", uncertain=reading)["coefficients"]["percent_agreement"]
+        for reading in ("class", "missing", "disagree")
+    }
+    readings = agreement_report(project, "answer", readings=True)["readings"]
+
+    assert [percent[reading]["value"] for reading in ("class", "missing")] == [1.0, 1.0]
+    assert percent["disagree"]["value"] == pytest.approx(2 / 3)
+    assert percent["missing"]["n_items"] == 2
+    assert {name: reading["percent_agreement"] for name, reading in readings.items()} == percent
+    report = agreement_report(project, "answer")
+    assert report["uncertainty"]["rate"]["value"] == pytest.approx(1 / 3)
+    assert [row["class"] for row in report["uncertainty"]["by_class"]] == [unsure]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([], "no_overlap"),
+        ([("yes", None)], "one_annotator"),
+        ([("yes", None), (None, "no")], "no_overlap"),
+        ([("yes", "yes"), ("yes", "yes")], "one_class"),
+        ([("yes", "no")], "too_few_items"),
+    ],
+)
+def test_undefined_is_a_value_with_a_reason(
+    people: People, project: Project, answers: list[tuple[str, str]], reason: str
+) -> None:
+    for number, values in enumerate(answers):
+        people.all_answer(make_items(project, f"i{number}")[0], *values)
+
+    report = agreement_report(project, "answer")
+
+    alpha = report["coefficients"]["krippendorff_alpha"]
+    assert (alpha["value"], alpha["reason"]) == (None, reason)
+    assert report["verdict"] is None
+
+
+def test_numbers_are_compared_as_numbers(people: People, project: Project) -> None:
+    make_question(project, "size", [], kind=QuestionKind.NUMBER, level="interval")
+    for item, values in zip(make_items(project, "a", "b", "c"), [(1, 1.5), (5, 5.5), (9, 9)], strict=True):
+        people.all_answer(item, *values, key="size")
+
+    interval = agreement_report(project, "size")
+    nominal = agreement_report(project, "size", level="nominal")
+
+    assert (interval["level"], nominal["level"]) == ("interval", "nominal")
+    assert interval["coefficients"]["krippendorff_alpha"]["value"] > 0.98
+    assert nominal["coefficients"]["krippendorff_alpha"]["value"] < 0.4
+    assert [row["class"] for row in nominal["per_class"]] == ["1", "1.5", "5", "5.5", "9"]
+
+
+def test_a_set_of_classes_is_one_value(people: People, project: Project) -> None:
+    make_question(project, "seen", ["wing", "beak", "tail"], kind=QuestionKind.MULTIPLE)
+    one, two, three = make_items(project, "a", "b", "c")
+    people.all_answer(one, ["wing", "beak"], ["beak", "wing"], key="seen")
+    people.all_answer(two, [], [], key="seen")
+    people.all_answer(three, ["tail"], ["tail", "wing"], key="seen")
+
+    report = agreement_report(project, "seen")
+
+    assert report["coefficients"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
+    assert {row["class"] for row in report["per_class"]} == {"wing|beak", "", "tail", "wing|tail"}
+    with pytest.raises(Invalid, match="not as ordinal"):
+        agreement_report(project, "seen", level="ordinal")
+
+
+def test_texts_are_compared_with_blanks_collapsed(people: People, project: Project) -> None:
+    make_question(project, "name", [], kind=QuestionKind.TEXT)
+    one, two = make_items(project, "a", "b")
+    people.all_answer(one, "great  tit", " great tit\n", key="name")
+    people.all_answer(two, "wren", "Wren", key="name")
+
+    assert agreement_report(project, "name")["coefficients"]["percent_agreement"]["value"] == 0.5
+
+
+def test_a_choice_can_be_read_as_ordered_and_named_numbers_as_numbers(
+    people: People, project: Project
+) -> None:
+    make_question(project, "severity", ["-3", "-1", "0", "1"], kind=QuestionKind.SINGLE)
+    for item, values in zip(
+        make_items(project, "a", "b", "c"), [("-3", "-1"), ("0", "0"), ("1", "1")], strict=True
+    ):
+        people.all_answer(item, *values, key="severity")
+
+    alphas = {
+        level: agreement_report(project, "severity", level=level)["coefficients"]["krippendorff_alpha"]["value"]
+        for level in ("nominal", "ordinal", "interval")
+    }
+
+    assert alphas["nominal"] < alphas["ordinal"]
+    # (n - 1) A / B for interval: observed 2 * 4 / 2 answers, expected over the six values -3 -1 0 0 1 1.
+    assert alphas["interval"] == pytest.approx(1 - 5 * 8 / (2 * 6 * (12 - 4 / 6)))
+    with pytest.raises(Invalid) as refused:
+        agreement_report(project, "answer", level="interval")
+    assert refused.value.code == "level-not-possible"
+
+
+def test_only_the_audit_slice_or_only_the_rest(people: People, project: Project) -> None:
+    people.all_answer(make_items(project, "a", audit=AuditPart.HOLDOUT)[0], "yes", "yes")
+    people.all_answer(make_items(project, "b", audit=AuditPart.STREAM)[0], "yes", "no")
+    people.all_answer(make_items(project, "c")[0], "no", "no")
+
+    counted = {
+        items: agreement_report(project, "answer", items=items)["n_items"]
+        for items in ("all", "audit", "selected")
+    }
+
+    assert counted == {"all": 3, "audit": 2, "selected": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "stored", "asked"),
+    [
+        ("site", "lake", "lake"),
+        ("2020", "x", "x"),
+        ("a__b", "x", "x"),
+        ("n", 5, "5"),
+        ("wet", True, "true"),
+        ('quo"te', "it's: here", "it's: here"),
+    ],
+)
+def test_a_slice_is_a_key_of_the_metadata_and_its_value(
+    people: People, project: Project, key: str, stored: Any, asked: str
+) -> None:
+    people.all_answer(make_items(project, "a", meta={key: stored})[0], "yes", "yes")
+    people.all_answer(make_items(project, "b", meta={key: "other"})[0], "yes", "no")
+    people.all_answer(make_items(project, "c")[0], "yes", "no")
+
+    report = agreement_report(project, "answer", slice=f"meta.{key}:{asked}")
+
+    assert report["n_items"] == 1
+    assert report["coefficients"]["percent_agreement"]["value"] == 1.0
+
+
+def test_reports_by_guideline_batch_and_month(people: People, project: Project) -> None:
+    first, second = make_items(project, "a", "b")
+    third = make_items(project, "c", batch=make_batch(project, "second.csv"))[0]
+    january, march = datetime(2024, 1, 31, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC)
+    people.all_answer(first, "yes", "yes", answered_at=january)
+    people.all_answer(second, "no", "no", answered_at=january)
+    newer = GuidelineVersion.objects.create(project=project, number=2, text="Look closer.")
+    people.all_answer(third, "yes", "no", guideline=newer, answered_at=march)
+
+    def percents(by: str) -> dict[str, float]:
+        groups = agreement_report(project, "answer", by=by)["groups"]
+        return {row["group"]: row["coefficients"]["percent_agreement"]["value"] for row in groups}
+
+    assert percents("guideline") == {"1": 1.0, "2": 0.0}
+    assert percents("batch") == {"1": 1.0, "2": 0.0}
+    assert percents("month") == {"2024-01": 1.0, "2024-03": 0.0}
+
+
+def test_labels_are_compared_with_gold_and_ties_share_the_credit(people: People, project: Project) -> None:
+    right, tied, unsure = make_items(project, "a", "b", "c")
+    people.all_answer(right, "yes", "yes", "no")
+    people.all_answer(tied, "yes", "no")
+    people.all_answer(unsure, "cannot tell", "cannot tell", "no")
+    for item, truth in ((right, "yes"), (tied, "yes"), (unsure, "no")):
+        make_gold(item, "answer", truth)
+
+    against_gold = agreement_report(project, "answer")["against_gold"]
+
+    assert against_gold["n_items"] == 3
+    assert against_gold["majority_accuracy_fractional_ties"]["value"] == pytest.approx(2.5 / 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"question_key": "nothing"}, "unknown-question"),
+        ({"level": "absolute"}, "bad-level"),
+        ({"uncertain": "maybe"}, "bad-uncertain"),
+        ({"items": "some"}, "bad-items"),
+        ({"by": "phase"}, "bad-by"),
+        ({"repeat": 0}, "bad-repeat"),
+        ({"slice": "owner__password:x"}, "bad-slice"),
+        ({"slice": "meta.site"}, "bad-slice"),
+        ({"slice": "tag:noise"}, "slice-not-available"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(project: Project, asked: dict[str, Any], code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        agreement_report(project, **{"question_key": "answer", **asked})
+    assert refused.value.code == code
+
+
+def test_a_question_must_be_named_when_there_are_several(project: Project) -> None:
+    assert agreement_report(project)["question"] == "answer"
+    make_question(project, "more", ["a", "b"])
+    project.schema_version += 1
+    with pytest.raises(Invalid) as refused:
+        agreement_report(project)
+    assert refused.value.code == "question-needed"
+
+
+def test_the_same_person_has_another_pseudonym_in_another_project(people: People, actors: Actors) -> None:
+    flowers = Project.objects.get(slug="flowers")
+    member = Membership.objects.get(pk=people.bob.pk)
+
+    assert pseudonym(actors.project, member.pk) == pseudonym(actors.project, member.pk)
+    assert pseudonym(actors.project, member.pk) != pseudonym(flowers, member.pk)
+    assert pseudonym(actors.project, member.pk).startswith("p_")
