@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 .PHONY: help setup setup-dev run test check lock clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '1,2s/^# //p' Makefile
 
 setup:
 	@$(PYTHON) deploy/bootstrap.py runtime

@@ -108,7 +108,9 @@ def main() -> None:
     print(f"  alpha with standard error        {alone:8.3f} s")
     print(f"  all pairs, percent and kappa     {kappas:8.3f} s")
     print(f"  majority vote                    {votes:8.3f} s")
-    print(f"  peak memory                      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+    print(
+        f"  peak memory                      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB"
+    )
     if options.skip_peers:
         return
     part = min(options.items, 20_000)

@@ -162,7 +162,7 @@ def authorise(actor: Actor, membership: Membership | None, action: Action) -> Me
 
 def may_create_projects(actor: Actor) -> bool:
     """The first lead and whoever leads a project already may make more (with a token: scope lead)."""
-    if actor.token and Scope.LEAD not in actor.token.scopes:
+    if actor.token and (Scope.LEAD not in actor.token.scopes or actor.token.project_id):
         return False
     return (
         actor.user.may_create_projects
@@ -184,7 +184,7 @@ class Door(StrEnum):
 ROUTES: dict[str, dict[str, Action | Door]] = {
     "livez": {"GET": Door.PUBLIC},
     "readyz": {"GET": Door.PUBLIC},
-    "metrics": {"GET": Door.SIGNED_IN},
+    "metrics": {"GET": Door.CREATES_PROJECTS},
     "sign_in": {"GET": Door.PUBLIC, "POST": Door.PUBLIC},
     "sign_out": {"POST": Door.PUBLIC},
     "first_sign_in": {"GET": Door.LINK, "POST": Door.LINK},
@@ -202,6 +202,26 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "invitation_create": {"POST": Action.MEMBERS_EDIT},
     "invitation_withdraw": {"POST": Action.MEMBERS_EDIT},
     "audit_log": {"GET": Action.AUDIT_READ},
+    "service_worker": {"GET": Door.PUBLIC},
+    "projects": {"GET": Door.SIGNED_IN},
+    "project_new": {"GET": Door.CREATES_PROJECTS, "POST": Door.CREATES_PROJECTS},
+    "project_new_document": {"GET": Door.CREATES_PROJECTS, "POST": Door.CREATES_PROJECTS},
+    "project": {"GET": Action.PROJECT_READ},
+    "project_pause": {"POST": Action.PROJECT_EDIT},
+    "project_resume": {"POST": Action.PROJECT_EDIT},
+    "project_archive": {"POST": Action.PROJECT_ARCHIVE},
+    "project_clone": {"GET": Action.PROJECT_CLONE, "POST": Action.PROJECT_CLONE},
+    "project_settings": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
+    "label": {"GET": Action.ANNOTATE},
+    "questions": {"GET": Action.PROJECT_EDIT},
+    "question_new": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
+    "question_edit": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
+    "class_new": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
+    "class_edit": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
+    "guideline": {"GET": Action.GUIDELINE_READ},
+    "guideline_new": {"GET": Action.GUIDELINE_EDIT, "POST": Action.GUIDELINE_EDIT},
+    "guideline_read": {"POST": Action.GUIDELINE_READ},
+    "guideline_version": {"GET": Action.GUIDELINE_READ},
     "api:schema": {"GET": Door.PUBLIC},
     "api:projects": {"GET": Door.SIGNED_IN, "POST": Door.CREATES_PROJECTS},
     "api:project": {"GET": Action.PROJECT_READ, "PATCH": Action.PROJECT_EDIT},

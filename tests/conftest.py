@@ -14,6 +14,7 @@ from django.test import Client
 from core.api.schema import openapi
 from core.choices import Role
 from core.models import Membership, Project, User
+from core.selectors.question import _schema
 from labelapp.celery import app as celery_app
 from tests.factories.account import make_token, make_user
 from tests.factories.project import add_member, make_project
@@ -117,6 +118,7 @@ def _clean_slate() -> None:
     """Nothing remembered from the test before."""
     cache.clear()
     openapi.cache_clear()
+    _schema.cache_clear()  # rolled-back projects leave their numbers to others
 
 
 def _is_here(host: Any) -> bool:

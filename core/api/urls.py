@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from core.access import Action
 from core.api.schema import SchemaView
-from core.api.views import annotation, project
+from core.api.views import annotation, audit, membership, project, token
 from core.choices import ProjectState
 
 app_name = "api"
@@ -47,4 +47,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("annotations/<int:annotation_id>", annotation.OneAnnotation.as_view(), name="annotation"),
     path("drafts", annotation.Drafts.as_view(), name="drafts"),
     path("drafts/<int:draft_id>", annotation.OneDraft.as_view(), name="draft"),
+    path("projects/<slug:slug>/members", membership.Members.as_view(), name="members"),
+    path("projects/<slug:slug>/members/<int:member_id>", membership.OneMember.as_view(), name="member"),
+    path("projects/<slug:slug>/invitations", membership.Invitations.as_view(), name="invitations"),
+    path(
+        "projects/<slug:slug>/invitations/<int:invitation_id>",
+        membership.OneInvitation.as_view(),
+        name="invitation",
+    ),
+    path("members/<int:member_id>/reset-link", membership.MemberResetLink.as_view(), name="member-reset-link"),
+    path("projects/<slug:slug>/audit", audit.Events.as_view(), name="audit"),
+    path("tokens", token.Tokens.as_view(), name="tokens"),
+    path("tokens/<int:token_id>", token.OneToken.as_view(), name="token"),
 ]

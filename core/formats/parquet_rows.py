@@ -28,10 +28,10 @@ class ParquetReader:
 
         self._pa = pa
         self._limits = limits
-        _check_ends(stream)
+        self._size = _checked_size(stream)
+        self._given = 0
         try:
-            # Text stays a dictionary until a few rows of it are wanted: a small file can say one long text
-            # a million times.
+            # Text is read as a dictionary, in which a text that occurs a million times is kept once.
             texts = _text_paths(pq.ParquetFile(stream).metadata)
             stream.seek(0)
             self._file: Any = pq.ParquetFile(
@@ -59,14 +59,14 @@ class ParquetReader:
 
     def _batch(self, batch: Any, before: int) -> Iterator[Row | RowError]:
         rows = batch.num_rows
-        if sum(map(self._most_bytes, batch.columns)) > (BATCH_BYTES if rows > 1 else self._limits.line_bytes):
+        if sum(map(self._most_bytes, batch.columns)) > BATCH_BYTES:
             if rows == 1:
                 raise FileError("row-too-long", f"Row {before + 1:,} is too long.", row=before + 1)
             yield from self._batch(batch.slice(0, rows // 2), before)
             yield from self._batch(batch.slice(rows // 2), before + rows // 2)
             return
-        values = [self._plain(name, column) for name, column in zip(self.columns, batch.columns, strict=True)]
-        clean = all(self._is_clean(column) for column in values)
+        values = [self._values(name, array) for name, array in zip(self.columns, batch.columns, strict=True)]
+        clean = all(list(map(self._is_clean, values)))  # every column is counted
         for number, row in enumerate(zip(*values, strict=True), before + 1):
             named = dict(zip(self.columns, row, strict=True))
             error = None if clean else self._first_error(named)
@@ -76,21 +76,55 @@ class ParquetReader:
         return first_error(row, depth=self._limits.depth, string_limit=self._limits.field_characters)
 
     def _is_clean(self, column: list[Any]) -> bool:
-        """Tell whether a whole column needs no look at its rows; much cheaper than looking at each."""
+        """Tell whether a column needs no look at its rows, and count what it holds."""
         kinds = set(map(type, column)) - {type(None), bool}
         if kinds == {str}:
             texts = list(filter(None, column))
-            longest = max(map(len, texts), default=0)
-            return longest <= self._limits.field_characters and "\0" not in "".join(texts)
+            lengths = list(map(len, texts))
+            self._count(sum(lengths))
+            return max(lengths, default=0) <= self._limits.field_characters and "\0" not in "".join(
+                set(texts)
+            )
         if kinds <= {int, float}:
             return all(abs(value) <= MAX_SAFE_INTEGER for value in column if value is not None)
         return False
 
-    def _plain(self, name: str, column: Any) -> list[Any]:
+    def _count(self, size: int) -> None:
+        """Add to what has come out; a small file can say one long text a million times."""
+        self._given += size
+        limits = self._limits
+        packed_well = self._given > limits.ratio_floor_bytes and self._given > limits.ratio * self._size
+        if packed_well or self._given > limits.total_bytes:
+            raise FileError("zip-bomb", f"The file unpacks to more than {self._given:,} characters.")
+
+    def _values(self, name: str, array: Any) -> list[Any]:
         if name in self._times:
-            column = column.cast(self._pa.string())
-        found: list[Any] = column.to_pylist()
-        return found
+            array = array.cast(self._pa.string())
+        if not self._pa.types.is_dictionary(array.type):
+            found: list[Any] = array.to_pylist()
+            return found
+        used = array.indices.dictionary_encode()
+        texts = array.dictionary.take(used.dictionary).to_pylist()
+        return [None if place is None else texts[place] for place in used.indices.to_pylist()]
+
+    def _most_bytes(self, array: Any) -> int:
+        """Return a bound on what nested values take once each text in them is one of its own."""
+        types = self._pa.types
+        if types.is_list(array.type) or types.is_large_list(array.type):
+            return self._nested_bytes(array.flatten())
+        return self._nested_bytes(array) if types.is_struct(array.type) else 0
+
+    def _nested_bytes(self, array: Any) -> int:
+        from pyarrow import compute as pc
+
+        types = self._pa.types
+        if types.is_dictionary(array.type):
+            return len(array) * int(pc.max(pc.binary_length(array.dictionary)).as_py() or 0)
+        if types.is_list(array.type) or types.is_large_list(array.type):
+            return self._nested_bytes(array.flatten())
+        if types.is_struct(array.type):
+            return sum(map(self._nested_bytes, array.flatten()))
+        return int(array.nbytes)
 
     def _check_sizes(self) -> None:
         metadata = self._file.metadata
@@ -116,20 +150,6 @@ class ParquetReader:
                 )
         return frozenset(times)
 
-    def _most_bytes(self, array: Any) -> int:
-        """Return a bound on what the values take once each is a text of its own."""
-        from pyarrow import compute as pc
-
-        types = self._pa.types
-        if types.is_dictionary(array.type):
-            longest = pc.max(pc.binary_length(array.dictionary)).as_py() or 0
-            return len(array) * int(longest)
-        if types.is_list(array.type) or types.is_large_list(array.type):
-            return self._most_bytes(array.flatten())
-        if types.is_struct(array.type):
-            return sum(map(self._most_bytes, array.flatten()))
-        return int(array.nbytes)
-
     def _is_plain(self, kind: Any) -> bool:
         types = self._pa.types
         if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
@@ -145,13 +165,14 @@ def _text_paths(metadata: Any) -> list[str]:
     return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
-def _check_ends(stream: BinaryIO) -> None:
+def _checked_size(stream: BinaryIO) -> int:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - len(_MAGIC)))
     whole = size >= _FEWEST_BYTES and stream.read(len(_MAGIC)) == _MAGIC
     stream.seek(0)
     if not whole:
         raise FileError("truncated", "The Parquet file has no footer: its end is missing.")
+    return size
 
 
 def _invalid(error: Exception) -> FileError:

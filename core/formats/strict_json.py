@@ -178,12 +178,12 @@ def too_deep(depth: int) -> StrictJsonError:
 
 
 def _text_problem(text: str, limit: int | None) -> tuple[str, str] | None:
+    if limit is not None and len(text) > limit:
+        return "field-too-long", f"The text is longer than {limit:,} characters."
     if "\0" in text:
         return "nul-character", "The text holds a NUL character."
     if _SURROGATE.search(text):
         return _LONE_SURROGATE
-    if limit is not None and len(text) > limit:
-        return "field-too-long", f"The text is longer than {limit:,} characters."
     return None
 
 

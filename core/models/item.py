@@ -28,7 +28,8 @@ class Item(Created):
 
     ``target`` people must answer; ``done`` have, ``leased`` are at it, ``free`` places are left. The
     database itself refuses a count that does not add up, so no race can go over the overlap.
-    ``pool`` is the batch when only named people may have it. ``position`` orders a lane.
+    ``pool`` is the id of the batch when only named people may have it, else 0 (never null: PostgreSQL would
+    not read the queue's index in order). ``position`` orders a lane.
     """
 
     project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="items")
@@ -40,9 +41,7 @@ class Item(Created):
     meta = models.JSONField(default=dict)
     audit = models.CharField(max_length=8, choices=AuditPart, default=AuditPart.NONE, blank=True)
     state = models.CharField(max_length=10, choices=ItemState, default=ItemState.OPEN)
-    pool = models.ForeignKey(
-        "core.Batch", on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
-    )
+    pool = models.PositiveBigIntegerField(default=0)
     lane = models.PositiveSmallIntegerField(choices=Lane, default=Lane.MAIN)
     position = models.BigIntegerField()
     target = models.PositiveSmallIntegerField()

@@ -376,9 +376,7 @@ def _annotators(
     loo = _means(mean, np.sqrt(variance / usable), shared, pairs)
     rate = abstained / np.maximum(n, 1)
     abstention = _means(rate, np.sqrt(rate * (1 - rate) / np.maximum(n, 1)), n, np.zeros_like(n))
-    return tuple(
-        AnnotatorAgreement(int(a), int(n[a]), loo[a], abstention[a]) for a in np.flatnonzero(n)
-    )
+    return tuple(AnnotatorAgreement(int(a), int(n[a]), loo[a], abstention[a]) for a in np.flatnonzero(n))
 
 
 def _per_annotator(table: LabelTable, weights: Floats | Ints | Bools, span: int) -> Floats:

@@ -154,9 +154,7 @@ def _metric(p: Patterns, scale: Scale) -> _Distances:
     )
 
 
-def _squared(
-    p: Patterns, ranked: Bools, scale: Scale, totals: Floats
-) -> tuple[_Distances, float, Floats]:
+def _squared(p: Patterns, ranked: Bools, scale: Scale, totals: Floats) -> tuple[_Distances, float, Floats]:
     """Squared differences; also the furthest in use and how it changes with one more answer of a class."""
     ordinal = scale.level is Level.ORDINAL
     order, place = np.unique(scale.value, return_inverse=True)

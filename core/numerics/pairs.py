@@ -5,6 +5,7 @@ directly where it is small and by sorting where it is not, so thousands of annot
 the pairs of answers they have.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Bools, Floats, Ints, KeyCounter, LabelTable, condense, pairs_within
 
 _MIN_ITEMS = 2
+_MOST_AT_ONCE = 1 << 23  # pairs of answers, or cells of the whole tensor, that are held together
+_ADDED_AT_ONCE = 1 << 20
 _ALL = 1 - 1e-12  # shares that add to one, give or take rounding
 
 
@@ -30,12 +33,24 @@ class PairAgreement:
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Non-empty cells of the tables of pairs: `count` items where a said `first` and b said `second`."""
+    """Cells of the tables of pairs: `count` items where `low`, a person's code and class, met `high`.
 
-    pair: Ints
-    first: Ints
-    second: Ints
+    A cell may stand in two rows (the two people in either order of rows): all sums over cells stay right.
+    """
+
+    low: Ints
+    high: Ints
     count: Floats
+
+    def chosen(self, rows: Bools) -> "_Cells":
+        return _Cells(self.low[rows], self.high[rows], self.count[rows])
+
+    def joined(self, more: "_Cells") -> "_Cells":
+        return _Cells(
+            np.concatenate([self.low, more.low]),
+            np.concatenate([self.high, more.high]),
+            np.concatenate([self.count, more.count]),
+        )
 
 
 def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[list[PairAgreement], int]:
@@ -43,65 +58,84 @@ def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[
 
     `weight[k]` is 1 where two answers of class k agree, else 0. Pairs are ordered by annotator codes.
     """
-    cells, a, b, shared = _co_labels(table)
-    if a.size > max_pairs:
-        chosen = np.sort(np.lexsort((b, a, -shared))[:max_pairs])
-        place = np.full(a.size, -1, dtype=np.intp)
-        place[chosen] = np.arange(chosen.size)
-        kept = place[cells.pair] >= 0
-        cells = _Cells(place[cells.pair[kept]], cells.first[kept], cells.second[kept], cells.count[kept])
-        cut, a, b, shared = a.size - chosen.size, a[chosen], b[chosen], shared[chosen]
-    else:
-        cut = 0
-    percents, kappas = _figures(cells, shared, weight, table.n_classes)
-    return [
-        PairAgreement(int(a[i]), int(b[i]), int(shared[i]), percents[i], kappas[i]) for i in range(a.size)
-    ], cut
-
-
-def _co_labels(table: LabelTable) -> tuple[_Cells, Ints, Ints, Floats]:
-    """The cells, and for every pair of annotators with common items their codes and the number of items.
-
-    The two orders in which two people stand in the rows give two cells for one: all sums over cells stay right.
-    """
-    k, sizes = max(table.n_classes, 1), table.sizes
+    k, cut = max(table.n_classes, 1), 0
+    none = np.empty(0, dtype=np.intp)
+    cells = _Cells(none, none, np.empty(0))
     people = int(table.annotator.max(initial=0)) + 1
-    answer = table.by_item(table.annotator * k + table.label)
-    codes = np.arange(people * k) if people * k <= len(table) else None
-    if codes is None:
+    pair_keys, pair, shared = none, none, np.empty(0)
+    for block in _blocks(table, k):
+        different = block.low // k != block.high // k  # one person's two answers to an item are no pair
+        cells = cells.joined(block.chosen(different))
+        pair_keys, pair = condense(cells.low // k * people + cells.high // k)
+        shared = np.bincount(pair, weights=cells.count, minlength=pair_keys.size)
+        if pair_keys.size > max_pairs:
+            cut += pair_keys.size - max_pairs
+            kept = np.zeros(pair_keys.size, dtype=np.bool_)
+            kept[np.lexsort((pair_keys, -shared))[:max_pairs]] = True
+            cells = cells.chosen(kept[pair])
+            pair = (np.cumsum(kept) - 1)[pair[kept[pair]]]
+            pair_keys, shared = pair_keys[kept], shared[kept]
+    percents, kappas = _figures(cells, pair, shared, weight)
+    a, b = pair_keys // people, pair_keys % people
+    found = zip(a.tolist(), b.tolist(), shared.tolist(), percents, kappas, strict=True)
+    return [PairAgreement(i, j, int(n), percent, kappa) for i, j, n, percent, kappa in found], cut
+
+
+def _blocks(table: LabelTable, k: int) -> Iterator[_Cells]:
+    """The cells of all pairs; where they may be too many to hold, those of some first annotators at a time."""
+    answer = table.annotator * k + table.label
+    codes = np.arange(int(table.annotator.max(initial=0) + 1) * k)
+    if codes.size > len(table):
         codes, answer = condense(answer)
     span = codes.size
-    counter = KeyCounter(span * span, int((sizes * (sizes - 1) // 2).sum()))
-    for left, right in pairs_within(answer, sizes):
-        left *= span
-        left += right
-        counter.add(left)
+    sizes = table.sizes
+    expected = int((sizes * (sizes - 1) // 2).sum())
+    if min(span**2, expected) <= _MOST_AT_ONCE:
+        counter = KeyCounter(span**2, expected)
+        for left, right in pairs_within(table.by_item(answer), sizes):
+            counter.add(left * span + right)
+        yield _cells(counter, codes, span)
+        return
+    order = np.lexsort((answer, table.item))
+    answer = answer[order]
+    later = np.cumsum(sizes)[table.item[order]] - np.arange(answer.size) - 1  # answers behind it on its item
+    by_annotator = np.argsort(answer, kind="stable")
+    block_of = (np.cumsum(np.bincount(codes[answer] // k, weights=later)) // _MOST_AT_ONCE).astype(np.intp)
+    block = block_of[codes[answer[by_annotator]] // k]
+    for one in np.unique(block).tolist():
+        chosen = by_annotator[block == one]
+        counter = KeyCounter(span**2, int(later[chosen].sum()))
+        done = np.cumsum(later[chosen]) // _ADDED_AT_ONCE
+        for part in np.split(chosen, np.flatnonzero(np.diff(done)) + 1):
+            left = np.repeat(part, later[part])
+            first = np.cumsum(later[part]) - later[part]
+            right = left + 1 + np.arange(left.size) - np.repeat(first, later[part])
+            counter.add(answer[left] * span + answer[right])
+        yield _cells(counter, codes, span)
+
+
+def _cells(counter: KeyCounter, codes: Ints, span: int) -> _Cells:
     keys, count = counter.result()
     one, other = codes[keys // max(span, 1)], codes[keys % max(span, 1)]
-    different = one // k != other // k  # one person's two answers to an item are no pair of annotators
-    low, high, count = np.minimum(one, other)[different], np.maximum(one, other)[different], count[different]
-    pair_keys, pair = condense(low // k * people + high // k)
-    shared = np.bincount(pair, weights=count, minlength=pair_keys.size)
-    return _Cells(pair, low % k, high % k, count), pair_keys // people, pair_keys % people, shared
+    return _Cells(np.minimum(one, other), np.maximum(one, other), count)
 
 
-def _figures(
-    cells: _Cells, shared: Floats, weight: Floats, n_classes: int
-) -> tuple[list[Figure], list[Figure]]:
+def _figures(cells: _Cells, pair: Ints, shared: Floats, weight: Floats) -> tuple[list[Figure], list[Figure]]:
     """Percent agreement and kappa of every pair; variance after Fleiss, Cohen and Everitt (1969)."""
-    n_pairs = shared.size
-    pair, share = cells.pair, cells.count / shared[cells.pair]
+    n_pairs, n_classes = shared.size, max(weight.size, 1)
+    said_a, said_b = cells.low % n_classes, cells.high % n_classes
+    share = cells.count / shared[pair]
     # Shares of a's and of b's answers in each class: only (pair, class) that occur have a place.
-    stated = np.concatenate([pair * n_classes + cells.first, pair * n_classes + cells.second])
+    stated = np.concatenate([pair * n_classes + said_a, pair * n_classes + said_b])
     places, place = condense(stated)
     of_first, of_second = place[: pair.size], place[pair.size :]
     by_a = np.bincount(of_first, weights=share, minlength=places.size)
     by_b = np.bincount(of_second, weights=share, minlength=places.size)
     agrees = weight[places % n_classes] if places.size else by_a
 
-    same = np.where(cells.first == cells.second, weight[cells.first], 0.0)
+    same = np.where(said_a == said_b, weight[said_a] if weight.size else 0.0, 0.0)
     percent = np.bincount(pair, weights=same * share, minlength=n_pairs)
-    owner = places // max(n_classes, 1)
+    owner = places // n_classes
     one_class = np.bincount(owner, weights=by_a * by_b, minlength=n_pairs) > _ALL
     expected = np.bincount(owner, weights=agrees * by_a * by_b, minlength=n_pairs)
     room = np.where(one_class, 1.0, 1 - expected)
@@ -109,7 +143,7 @@ def _figures(
     rest = (1 - kappa)[pair]
     spread = same - ((agrees * by_b)[of_first] + (agrees * by_a)[of_second]) * rest
     variance = np.bincount(pair, weights=share * spread**2, minlength=n_pairs)
-    variance -= (kappa - expected * (1 - kappa)) ** 2
+    variance = variance - (kappa - expected * (1 - kappa)) ** 2  # without pairs bincount gives integers
     se = np.sqrt(np.maximum(variance, 0.0) / shared) / room
     percent = np.minimum(percent, 1.0)
     return (

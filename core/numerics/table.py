@@ -212,9 +212,7 @@ class Patterns:
         """The same items read through `code`, one new class for every old one."""
         keys, inverse = np.unique(self.row * n_classes + code[self.label], return_inverse=True)
         count = np.bincount(inverse, weights=self.count, minlength=keys.size).astype(np.intp)
-        return Patterns(
-            self.multiplicity, self.size, keys // n_classes, keys % n_classes, count, n_classes
-        )
+        return Patterns(self.multiplicity, self.size, keys // n_classes, keys % n_classes, count, n_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,7 +326,7 @@ class KeyCounter:
 
     def __init__(self, space: int, expected: int) -> None:
         self._space = space
-        self._direct = space <= max(_SMALL_SPACE, min(4 * expected, 4 * _SMALL_SPACE))
+        self._direct = space <= max(_SMALL_SPACE, min(4 * expected, 8 * _SMALL_SPACE))
         self._totals = np.zeros(space if self._direct else 0)
         self._keys = np.empty(0, dtype=np.intp)
         self._buffer: list[tuple[Ints, npt.NDArray[Any] | None]] = []
@@ -338,7 +336,8 @@ class KeyCounter:
         """Count every key once, or `weights` times; either always or never with weights."""
         self._buffer.append((keys, weights))
         self._buffered += keys.size
-        if self._buffered >= (min(self._space, _BUFFER) if self._direct else _BUFFER):
+        # Sorted counts are merged at doubling sizes, direct ones as soon as that costs no more than the keys.
+        if self._buffered >= (min(self._space, _BUFFER) if self._direct else max(self._keys.size, _BUFFER)):
             self._flush()
 
     def result(self) -> tuple[Ints, Floats]:

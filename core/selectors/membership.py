@@ -4,6 +4,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from core.access import LEADS, rank
+from core.exceptions import Missing
 from core.models import Invitation, Membership, Project, User
 
 
@@ -53,3 +54,11 @@ def find_colleague(lead: User, username: str) -> User | None:
     led = Membership.objects.filter(user=lead, active=True, role__in=LEADS).values("project")
     shared = Membership.objects.filter(user=OuterRef("pk"), active=True, project__in=led)
     return User.objects.filter(Exists(shared), username__iexact=username, is_active=True).first()
+
+
+def find_member(project: Project, member_id: int) -> Membership:
+    """Somebody of a project by the membership's id; raises Missing."""
+    member = members_of(project).filter(pk=member_id).first()
+    if member is None:
+        raise Missing
+    return member

@@ -1,11 +1,13 @@
 """Reads of projects: the list of a person's, and the document a project was made from."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Now
 
-from core.choices import QuestionKind
-from core.models import Membership, Project, User
+from core.choices import ImportState, ItemState, QuestionKind
+from core.models import Flag, Import, Invitation, Item, Membership, Project, User
 from core.selectors.question import QuestionSpec, schema_of
 
 
@@ -64,3 +66,44 @@ def question_document(spec: QuestionSpec) -> dict[str, Any]:
             for one in spec.classes
         ]
     return document
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What a lead should look at: counts of things that wait for somebody's decision."""
+
+    with_lead: int
+    flags: int
+    held_imports: int
+    people: int
+    invitations: int
+    held_items: int
+
+
+def attention_of(project: Project) -> Attention:
+    """What waits in a project. ``people`` are those who can sign in; ``held_items`` are in people's hands."""
+    people = Membership.objects.filter(project=project, active=True, user__isnull=False)
+    counted = people.aggregate(n=Count("pk"), held=Sum("held", default=0))
+    return Attention(
+        with_lead=Item.objects.filter(project=project, state=ItemState.WITH_LEAD).count(),
+        flags=Flag.objects.filter(item__project=project, resolved_at=None).count(),
+        held_imports=Import.objects.filter(project=project, state=ImportState.HELD).count(),
+        people=counted["n"],
+        invitations=Invitation.objects.filter(project=project, used_at=None, expires_at__gt=Now()).count(),
+        held_items=counted["held"],
+    )
+
+
+def data_fields(project: Project, sample: int = 20) -> list[str]:
+    """The data fields of a project's first items, in the order in which they come; and those of its display."""
+    first = Item.objects.filter(project=project).order_by("pk").values_list("data", flat=True)[:sample]
+    return list(dict.fromkeys([*project.display, *(field for data in first for field in data)]))
+
+
+def overlap_effect(project: Project, overlap: int, *, audit: bool = False) -> tuple[int, int]:
+    """What another overlap would do: how many finished items open again, and how many open ones close."""
+    items = Item.objects.filter(project=project, state=ItemState.OPEN)
+    items = items.exclude(audit="") if audit else items.filter(audit="")
+    opened = items.filter(done__lt=overlap, free=0, leased=0).count()
+    closed = items.filter(done__gte=overlap, free__gt=0).count()
+    return opened, closed

@@ -7,6 +7,7 @@ from core.models import GuidelineVersion, Membership, Project, User
 from core.services.audit import record
 
 LONGEST_GUIDELINE = 200_000
+LONGEST_NOTE = 500
 
 
 def first_version(project: Project, user: User | None, text: str) -> GuidelineVersion:
@@ -27,12 +28,18 @@ def publish_guideline(membership: Membership, text: str, note: str = "") -> Guid
     )
     number = project.guideline.number + 1 if project.guideline else 1
     version = GuidelineVersion.objects.create(
-        project=project, number=number, text=_checked(text), note=note[:500], created_by=membership.user
+        project=project, number=number, text=_checked(text), note=note[:LONGEST_NOTE], created_by=membership.user
     )
     project.guideline = version
     project.save(update_fields=["guideline"])
     record(membership.user, project, "guideline.published", f"version {number}")
     return version
+
+
+def mark_read(membership: Membership, number: int) -> None:
+    """Note that somebody has read the guideline up to this version; never back to an earlier one."""
+    newest = Membership.objects.filter(pk=membership.pk, project__guideline__number__gte=number)
+    newest.filter(guideline_read__lt=number).update(guideline_read=number)
 
 
 def in_force(project: Project) -> int:

@@ -22,6 +22,7 @@ from core.models import Annotation, Flag, Item, Lease, Membership, Project
 SKIPS_UNTIL_LEAD = 2
 BLOCKING = [LeaseState.ACTIVE, LeaseState.SKIPPED, LeaseState.DEFERRED]
 MOST_AT_ONCE = MOST_HELD
+SHARED = 0  # the pool of the items that everybody may have
 
 
 @dataclass(slots=True)
@@ -108,9 +109,9 @@ def lease_next(member: Membership, count: int, now: datetime) -> list[Lease]:
 
 
 def _next_items(member: Membership, count: int) -> list[Item]:
-    pools: list[int | None] = [None]
+    pools = [SHARED]
     if member.has_batches:
-        pools = [*member.batches.order_by("number").values_list("pk", flat=True), None]
+        pools = [*member.batches.order_by("number").values_list("pk", flat=True), SHARED]
     items: list[Item] = []
     for pool in pools:
         for lane in Lane.values:
@@ -125,17 +126,17 @@ def _next_items(member: Membership, count: int) -> list[Item]:
     return items
 
 
-def _cursor(pool: int | None, lane: int) -> str:
-    return f"{pool or 0}:{lane}"
+def _cursor(pool: int, lane: int) -> str:
+    return f"{pool}:{lane}"
 
 
-def _worth_looking(member: Membership, pool: int | None, lane: int) -> bool:
+def _worth_looking(member: Membership, pool: int, lane: int) -> bool:
     """The returned lane is read only when something came back since this person last saw its end."""
-    return lane != Lane.RETURNED or member.cursors.get(f"{pool or 0}:seen", 0) < member.project.returned
+    return lane != Lane.RETURNED or member.cursors.get(f"{pool}:seen", 0) < member.project.returned
 
 
 def _from_lane(
-    member: Membership, pool: int | None, lane: int, count: int, *, from_start: bool
+    member: Membership, pool: int, lane: int, count: int, *, from_start: bool
 ) -> list[Item]:
     name = _cursor(pool, lane)
     after = -1 if from_start else member.cursors.get(name, -1)
@@ -148,7 +149,7 @@ def _from_lane(
     if items:
         member.cursors[name] = items[-1].position
     if lane == Lane.RETURNED and len(items) < count:
-        member.cursors[f"{pool or 0}:seen"] = member.project.returned
+        member.cursors[f"{pool}:seen"] = member.project.returned
     return items
 
 

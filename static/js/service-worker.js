@@ -3,7 +3,7 @@
 // network is always asked first, so that nobody works on an old page.
 
 const CACHE = "labelapp:shell-1";
-const PAGE = /\/projects\/[^/]+\/label\/$/;
+const PAGE = /\/projects\/[^/]+\/label\/?$/;
 const PATIENCE_MS = 4000;
 // Replies differ by cookie and encoding; here there is one copy of each, for one browser.
 const ANY = { ignoreVary: true };

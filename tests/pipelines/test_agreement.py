@@ -211,7 +211,9 @@ def test_a_choice_can_be_read_as_ordered_and_named_numbers_as_numbers(
         people.all_answer(item, *values, key="severity")
 
     alphas = {
-        level: agreement_report(project, "severity", level=level)["coefficients"]["krippendorff_alpha"]["value"]
+        level: agreement_report(project, "severity", level=level)["coefficients"]["krippendorff_alpha"][
+            "value"
+        ]
         for level in ("nominal", "ordinal", "interval")
     }
 

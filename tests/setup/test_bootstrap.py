@@ -1,13 +1,9 @@
 """`deploy/bootstrap.py`: what a person meets on a machine that has less than expected."""
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -41,7 +37,9 @@ def checkout(tmp_path: Path) -> Path:
 def without_ensurepip(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH that makes `ensurepip` fail as on a Debian without python3-venv."""
     (tmp_path / "blocked/ensurepip").mkdir(parents=True)
-    (tmp_path / "blocked/ensurepip/__init__.py").write_text('raise ImportError("No module named ensurepip")\n')
+    (tmp_path / "blocked/ensurepip/__init__.py").write_text(
+        'raise ImportError("No module named ensurepip")\n'
+    )
     return tmp_path / "blocked"
 
 
@@ -58,13 +56,14 @@ def set_up(checkout: Path, *options: str, **variables: str) -> subprocess.Comple
     )
 
 
-def test_an_empty_checkout_is_set_up_once_and_left_alone_after(checkout: Path, without_ensurepip: Path) -> None:
-    if not _index_answers():
-        pytest.skip("the package index cannot be reached")
-
+def test_an_empty_checkout_is_set_up_once_and_left_alone_after(
+    checkout: Path, without_ensurepip: Path
+) -> None:
     first = set_up(checkout, "-S", PYTHONPATH=str(without_ensurepip))
+    if "urlopen error" in first.stderr:
+        pytest.skip("the package index cannot be reached")
     assert (first.returncode, first.stderr) == (0, "")
-    version = [checkout / ".venv/bin/python", "-c", "import six; print(six.__version__)"]
+    version = [str(checkout / ".venv/bin/python"), "-c", "import six; print(six.__version__)"]
     assert subprocess.run(version, capture_output=True, text=True, check=True).stdout == "1.17.0\n"
     made = (checkout / ".venv/.labelapp-setup").stat().st_mtime_ns
 
@@ -82,7 +81,11 @@ def test_without_ensurepip_pip_and_index_one_line_names_the_package(
     checkout: Path, without_ensurepip: Path
 ) -> None:
     result = set_up(
-        checkout, "-S", PYTHONPATH=str(without_ensurepip), PIP_INDEX_URL=UNREACHABLE, PIP_CONFIG_FILE=os.devnull
+        checkout,
+        "-S",
+        PYTHONPATH=str(without_ensurepip),
+        PIP_INDEX_URL=UNREACHABLE,
+        PIP_CONFIG_FILE=os.devnull,
     )
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
@@ -175,7 +178,9 @@ def test_the_locks_pin_every_package_by_hash_and_name_no_index() -> None:
         pins = [line for line in text.splitlines() if line[:1].isalnum()]
         assert [pin for pin in pins if "==" not in pin] == []
         assert text.count("\n    --hash=sha256:") >= len(pins)
-        assert [word for word in ("://", "--index-url", "--extra-index-url", "--find-links") if word in text] == []
+        assert [
+            word for word in ("://", "--index-url", "--extra-index-url", "--find-links") if word in text
+        ] == []
 
 
 def test_the_development_lock_holds_the_runtime_lock_unchanged() -> None:
@@ -183,10 +188,7 @@ def test_the_development_lock_holds_the_runtime_lock_unchanged() -> None:
     assert {name: dev.get(name) for name in runtime} == runtime
 
 
-def test_a_second_run_takes_less_than_a_second_of_work(
-    monkeypatch: pytest.MonkeyPatch, checkout: Path
-) -> None:
-    """By what it does, not by the clock: with a fitting stamp no process is started."""
+def test_with_a_fitting_stamp_no_process_is_started(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
     _point_at(checkout, monkeypatch)
     (checkout / ".venv/bin").mkdir(parents=True)
     (checkout / ".venv/bin/python").touch()
@@ -214,13 +216,3 @@ def _only_these_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(bootstrap, "_pip_files", lambda: [folder / "pip.conf"])
-
-
-def _index_answers() -> bool:
-    """Asked in a process of its own, since tests themselves do not reach the network."""
-    asked = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", os.devnull, "six==1.17.0"],
-        capture_output=True,
-        check=False,
-    )
-    return b"Connection" not in asked.stderr

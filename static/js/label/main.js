@@ -2,7 +2,7 @@
 // The rule of this file: a key acts on what is in memory and on the screen, at once; storage and
 // network come after, and nothing waits for them.
 
-import { Api, Images, Outbox } from "./outbox.js";
+import { Api, Outbox, Store } from "./outbox.js";
 import {
   Guard,
   RESERVED,
@@ -15,8 +15,7 @@ import {
   toSend,
   visibleQuestions,
 } from "./state.js";
-import { Store } from "./store.js";
-import { View } from "./view.js";
+import { Images, View } from "./view.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const person = `${boot.member.id}:${boot.project.slug}`;
@@ -48,6 +47,7 @@ class LabelPage {
     this.view = new View(boot, this.images);
     this.api = new Api(boot.csrf_cookie);
     this.outbox = new Outbox({
+      project: boot.project.slug,
       urls: boot.urls,
       settings: boot.settings,
       store,
@@ -72,6 +72,7 @@ class LabelPage {
   async start() {
     this.view.buildForm();
     this.view.showDefinitions(prefs.read("definitions") === "1");
+    this.fillMenu();
     this.bind();
     await this.outbox.load();
     const draft = await this.store.get("meta", "draft");
@@ -337,8 +338,14 @@ class LabelPage {
     if (name === "skip") byId("skip-note").value = "";
     if (name === "flag") byId("flag-form").reset();
     if (name === "flag") byId("flag-problem").hidden = true;
-    if (name === "status") this.fillStatus();
-    if (name === "menu") this.fillMenu();
+    if (name === "status") {
+      this.fillStatus();
+      void this.outbox.fetchDrafts().then(() => dialog.open && this.fillStatus());
+    }
+    if (name === "menu") {
+      this.fillMenu();
+      if (dialog.querySelector("form")) void import("./signout.js");
+    }
     if (name === "progress") this.view.fillProgress(this.outbox.progress, this.outbox.mineToday());
     if (name === "recent") {
       this.fillRecent();
@@ -354,11 +361,17 @@ class LabelPage {
   fillStatus() {
     const status = this.outbox.status();
     this.view.fillStatus(status, this.outbox.leases.length);
-    this.view.fillRefused(this.outbox.refused, {
+    this.view.fillRefused(this.outbox.refusals(), {
       open: (entry) => this.openRefused(entry),
-      again: (entry) => this.outbox.retry(entry),
-      discard: (entry) => this.outbox.discard(entry),
+      again: (entry) => void this.sendAgain(entry),
+      discard: (entry) => void this.outbox.discard(entry).then(() => this.fillStatus()),
     });
+  }
+
+  async sendAgain(entry) {
+    const refusal = await this.outbox.again(entry);
+    if (refusal !== undefined) this.view.toast(refusal || this.view.say("not_sent"));
+    this.fillStatus();
   }
 
   openRefused(entry) {
@@ -379,21 +392,30 @@ class LabelPage {
     byId("auto-advance").checked = this.autoAdvance;
     byId("advance-setting").hidden = !this.oneKey;
     showTheme();
-    if (byId("menu").querySelector("form")) void import("./signout.js");
   }
 
   fillGuideline() {
-    const seen = prefs.read(`guideline:${person}`);
     const version = boot.guideline?.version ?? 0;
-    const changed = seen !== null && Number(seen) !== version;
+    const changed = this.guidelineRead > 0 && this.guidelineRead < version;
     this.view.fillGuideline(changed ? this.view.say("guideline_changed", { n: version }) : "");
+  }
+
+  /** The version that this person has read: as the server knows it, or as this browser does. */
+  get guidelineRead() {
+    return Math.max(boot.guideline?.read ?? 0, Number(prefs.read(`guideline:${person}`) ?? 0));
+  }
+
+  readGuideline() {
+    const version = boot.guideline?.version ?? 0;
+    this.shownAt = performance.now();
+    if (this.guidelineRead >= version) return;
+    prefs.write(`guideline:${person}`, String(version));
+    if (boot.urls.guideline_read) void this.api.request("POST", boot.urls.guideline_read, { version });
   }
 
   /** The instructions open by themselves on the first visit and after a change. */
   greet() {
-    const version = boot.guideline?.version ?? 0;
-    if (!boot.guideline?.html || prefs.read(`guideline:${person}`) === String(version)) return;
-    this.open("guideline");
+    if (boot.guideline?.html && this.guidelineRead < boot.guideline.version) this.open("guideline");
   }
 
   // Keys, taps, network ------------------------------------------------------------------------------
@@ -408,10 +430,7 @@ class LabelPage {
     byId("flag-note").addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.flag(event);
     });
-    byId("guideline").addEventListener("close", () => {
-      prefs.write(`guideline:${person}`, String(boot.guideline?.version ?? 0));
-      this.shownAt = performance.now();
-    });
+    byId("guideline").addEventListener("close", () => this.readGuideline());
     byId("editing-back").addEventListener("click", () => this.stopEditing());
     byId("empty-again").addEventListener("click", () => this.outbox.lookAgain());
     byId("status-now").addEventListener("click", () => this.outbox.kick());

@@ -6,10 +6,113 @@ import { backoff, mergeLeases, retryAfterSeconds, toExtend, verdict } from "./st
 
 const REQUEST_TIMEOUT_MS = 20_000;
 const RECENT = 10;
+/** The server's limit of leases in one request. */
+const MOST_HELD = 20;
+/** Refusals after which the server may hold the answer as a draft. */
+const DRAFTED = new Set(["lease-expired", "lease-closed", "item-changed", "project-archived"]);
 /** A skip, later or flag waits this long before it is sent, because it cannot be taken back after. */
 export const TAKE_BACK_MS = 5_000;
 /** Under way for longer than this is called waiting. */
 const SLOW_MS = 1_500;
+
+// Keeping ------------------------------------------------------------------------------------------
+
+// The names of the databases carry the person and the project, so whoever signs in next on the same
+// computer neither sees nor sends another person's work. signout.js deletes all with this beginning.
+const PREFIX = "labelapp:";
+const VERSION = 1;
+const STORES = { leases: "id", outbox: "key", recent: "key", images: "url", meta: "name" };
+
+/** A database of this page. Writing never throws: a browser that keeps nothing (private window, full
+ *  disk) must not stop the labeling; `durable` then says so, and the page tells the person. */
+export class Store {
+  constructor(database) {
+    this.database = database;
+    this.durable = database !== null;
+  }
+
+  static async open(member, project) {
+    try {
+      return new Store(await open(`${PREFIX}${member}:${project}`));
+    } catch {
+      return new Store(null);
+    }
+  }
+
+  /** Every record of one store, by its key. */
+  async all(name) {
+    if (!this.database) return [];
+    try {
+      return await done(this.database.transaction(name).objectStore(name).getAll());
+    } catch {
+      return [];
+    }
+  }
+
+  async get(name, key) {
+    if (!this.database) return undefined;
+    try {
+      return await done(this.database.transaction(name).objectStore(name).get(key));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Several changes in one transaction: [[store, "put", record] | [store, "delete", key] |
+   *  [store, "clear"]]. Resolves when they are in the browser's storage; false if they are not. */
+  async write(changes) {
+    if (!this.database) return false;
+    try {
+      const names = [...new Set(changes.map(([name]) => name))];
+      const transaction = this.database.transaction(names, "readwrite");
+      for (const [name, verb, value] of changes) transaction.objectStore(name)[verb](value);
+      await finished(transaction);
+      return true;
+    } catch {
+      this.durable = false;
+      return false;
+    }
+  }
+
+  close() {
+    this.database?.close();
+  }
+}
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function finished(transaction) {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+    transaction.onerror = () => reject(transaction.error);
+  });
+}
+
+function open(name) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, VERSION);
+    request.onupgradeneeded = () => {
+      for (const [store, keyPath] of Object.entries(STORES)) {
+        if (!request.result.objectStoreNames.contains(store)) request.result.createObjectStore(store, { keyPath });
+      }
+    };
+    request.onsuccess = () => {
+      // Signing out elsewhere deletes this database; it must not have to wait for this tab.
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error("blocked"));
+  });
+}
+
+// Sending ------------------------------------------------------------------------------------------
 
 /** A random id; crypto.randomUUID exists only on https and localhost. */
 export function uuid() {
@@ -63,6 +166,7 @@ export class Api {
   }
 
   async read(reply) {
+    if (reply.type === "opaqueredirect") return { status: 302, json: null, retryAfter: null };
     const date = Date.parse(reply.headers.get("Date") ?? "");
     if (!Number.isNaN(date)) this.skew = date - Date.now();
     const isJson = /[/+]json\b/.test(reply.headers.get("Content-Type") ?? "");
@@ -82,8 +186,9 @@ export class Api {
  *  Memory is what the page works with; the store is written behind it and read once, at the start.
  *  `changed` is called after every change that a person could see. */
 export class Outbox {
-  constructor({ urls, settings, store, api, changed }) {
-    Object.assign(this, { urls, settings, store, api, changed });
+  constructor({ project, urls, settings, store, api, changed }) {
+    Object.assign(this, { project, urls, settings, store, api, changed });
+    this.drafts = [];
     this.leases = [];
     this.entries = [];
     this.recent = [];
@@ -298,11 +403,65 @@ export class Outbox {
     this.kick();
   }
 
-  /** Forget a refused entry because the person said so. */
-  discard(entry) {
+  /** Send a refused entry again as it is: as the draft that the server made of it, or anew.
+   *  Returns the reason if the server refuses the draft again. */
+  async again(entry) {
+    const draft = await this.draftOf(entry);
+    if (!draft) return void this.retry(entry);
+    const reply = await this.api.request("POST", `${this.urls.drafts}/${draft.id}`, {});
+    if (reply.status !== 201 || String(reply.json?.annotation?.item) !== String(draft.item)) {
+      return reply.json?.detail ?? "";
+    }
+    this.drafts = this.drafts.filter((other) => other !== draft);
+    void this.store.write(this.named(entry, reply.json.annotation.id));
+    return void this.drop(entry);
+  }
+
+  /** Forget a refused entry, and the server's draft of it, because the person said so. */
+  async discard(entry) {
+    const draft = await this.draftOf(entry);
+    if (draft) {
+      await this.api.request("DELETE", `${this.urls.drafts}/${draft.id}`);
+      this.drafts = this.drafts.filter((other) => other !== draft);
+    }
+    this.drop(entry);
+  }
+
+  drop(entry) {
     this.entries = this.entries.filter((other) => other !== entry);
     void this.store.write([["outbox", "delete", entry.key]]);
     this.changed();
+  }
+
+  async draftOf(entry) {
+    if (entry.draft) return entry.draft;
+    if (!DRAFTED.has(entry.code)) return null;
+    await this.fetchDrafts();
+    return this.drafts.find((draft) => draft.item === entry.item.id) ?? null;
+  }
+
+  /** Late answers of this project that the server keeps uncounted. */
+  async fetchDrafts() {
+    const reply = await this.api.request("GET", this.urls.drafts);
+    if (reply.status !== 200 || !Array.isArray(reply.json)) return;
+    this.drafts = reply.json.filter((draft) => draft.project === this.project);
+  }
+
+  /** All that was refused: what this browser holds, and drafts of other browsers. */
+  refusals() {
+    const here = new Set(this.refused.map((entry) => entry.item.id));
+    const elsewhere = this.drafts.filter((draft) => !here.has(draft.item));
+    return [
+      ...this.refused,
+      ...elsewhere.map((draft) => ({
+        kind: "draft",
+        key: `draft-${draft.id}`,
+        draft,
+        item: { id: draft.item },
+        body: { answers: draft.answers },
+        code: draft.because,
+      })),
+    ];
   }
 
   /** Hold more items ahead (or no longer). */
@@ -367,10 +526,16 @@ export class Outbox {
     });
   }
 
+  /** Leases whose answers are on their way. */
+  waitingLeases(except = null) {
+    const waiting = this.waiting.filter((entry) => entry !== except && entry.kind !== "revision");
+    return [...new Set(waiting.map((entry) => entry.lease))].slice(0, MOST_HELD);
+  }
+
   /** Leases the server need not send: those in hand, and those whose answers are on their way. */
   have(except = null) {
-    const waiting = this.waiting.filter((entry) => entry !== except && entry.kind !== "revision");
-    return [...new Set([...this.leases.map((lease) => lease.id), ...waiting.map((entry) => entry.lease)])];
+    const ids = [...this.leases.map((lease) => lease.id), ...this.waitingLeases(except)];
+    return [...new Set(ids)].slice(0, MOST_HELD);
   }
 
   async send(entry) {
@@ -459,7 +624,7 @@ export class Outbox {
   async fetchLeases() {
     const body = this.refreshed
       ? { count: this.ahead, have: this.have() }
-      : { count: Math.max(this.ahead, this.leases.length), have: this.waiting.map((entry) => entry.lease) };
+      : { count: Math.min(MOST_HELD, Math.max(this.ahead, this.leases.length + this.waiting.length)), have: this.waitingLeases() };
     const reply = await this.api.request("POST", this.urls.leases, body);
     const meaning = verdict({ kind: "leases" }, { ...reply, json: reply.json && { ...reply.json, next: reply.json.leases } });
     if (meaning.is === "saved") {
@@ -504,10 +669,13 @@ export class Outbox {
     });
     for (const lease of this.leases) if (before.get(lease.id) !== lease) changes.push(["leases", "put", lease]);
     if (json.progress) {
-      this.progress = json.progress;
-      changes.push(["meta", "put", { name: "progress", value: json.progress }]);
+      // Submits tell only the person's own counts; the team's come with the hand-outs.
+      this.progress = { ...this.progress, ...json.progress };
+      changes.push(["meta", "put", { name: "progress", value: this.progress }]);
     }
     this.empty = json.empty_because ? { because: json.empty_because, until: json.until, held: json.held } : null;
+    // Only a hand-out tells how many are held by others.
+    if (this.empty?.because === "held_by_others" && json.held === undefined) this.wantsLeases = true;
   }
 
   /** Keep the leases in hand alive, while somebody looks at the page. */
@@ -516,9 +684,9 @@ export class Outbox {
     const due = toExtend(this.leases, this.api.now());
     if (!due.length) return;
     const reply = await this.api.request("POST", this.urls.extend, { leases: due.map((lease) => lease.id) });
-    if (reply.status !== 200 || !Array.isArray(reply.json?.leases)) return;
+    if (reply.status !== 200 || !Array.isArray(reply.json)) return;
     const changes = [];
-    this.takeExpiry(reply.json.leases, changes);
+    this.takeExpiry(reply.json, changes);
     void this.store.write(changes);
   }
 
@@ -534,7 +702,7 @@ export class Outbox {
   /** The last ten answers as the server knows them, for a browser that has none of its own. */
   async fetchRecent() {
     const reply = await this.api.request("GET", this.urls.recent);
-    const rows = reply.status === 200 ? (reply.json?.results ?? reply.json?.recent ?? reply.json) : null;
+    const rows = reply.status === 200 ? reply.json : null;
     if (!Array.isArray(rows)) return false;
     const known = new Set(this.recent.map((record) => String(record.annotation)));
     const changes = [];
@@ -554,69 +722,5 @@ export class Outbox {
     this.recent.sort((a, b) => b.seq - a.seq);
     void this.store.write(changes);
     return true;
-  }
-}
-
-/** Images of leased items, fetched ahead and kept, so that the next one is there at once and also
- *  without a network. Addresses given out are of the page's own memory (blob:). */
-export class Images {
-  constructor(store) {
-    this.store = store;
-    this.urls = new Map();
-    this.pending = new Set();
-    this.swept = false;
-  }
-
-  /** The address to show for an image: the one in memory, else the server's. */
-  address(url) {
-    return this.urls.get(url) ?? url;
-  }
-
-  /** Hold the images of these items and let go of all others. */
-  async hold(items) {
-    const wanted = new Set();
-    for (const item of items) {
-      for (const part of item?.display ?? []) if (part.kind === "image") wanted.add(part.url);
-    }
-    for (const [url, address] of this.urls) {
-      if (wanted.has(url)) continue;
-      URL.revokeObjectURL(address);
-      this.urls.delete(url);
-      void this.store.write([["images", "delete", url]]);
-    }
-    if (!this.swept) await this.sweep(wanted);
-    await Promise.all([...wanted].map((url) => this.fetch(url)));
-  }
-
-  /** Once: images that an earlier page kept for items that are no longer held. */
-  async sweep(wanted) {
-    this.swept = true;
-    const kept = await this.store.all("images");
-    const old = kept.filter((record) => !wanted.has(record.url));
-    if (old.length) await this.store.write(old.map((record) => ["images", "delete", record.url]));
-  }
-
-  async fetch(url) {
-    if (this.urls.has(url) || this.pending.has(url)) return;
-    this.pending.add(url);
-    try {
-      const kept = await this.store.get("images", url);
-      const blob = kept?.blob ?? (await this.download(url));
-      this.urls.set(url, URL.createObjectURL(blob));
-      if (!kept) void this.store.write([["images", "put", { url, blob }]]);
-      const picture = new Image();
-      picture.src = this.urls.get(url);
-      await picture.decode();
-    } catch {
-      // Shown from the server's address instead, where the page can tell that it is missing.
-    } finally {
-      this.pending.delete(url);
-    }
-  }
-
-  async download(url) {
-    const reply = await fetch(url, { credentials: "same-origin" });
-    if (!reply.ok) throw new Error(String(reply.status));
-    return await reply.blob();
   }
 }

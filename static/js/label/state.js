@@ -17,6 +17,9 @@ const CHOICE_KINDS = new Set(["single", "multiple", "scale"]);
 
 export const isChoice = (question) => CHOICE_KINDS.has(question.kind);
 
+/** How a class is called on the page. */
+export const nameOf = (cls) => cls.name || "“”";
+
 // Questions and answers ------------------------------------------------------------------------
 
 function holdsAny(value, names) {
@@ -48,6 +51,8 @@ export function isAnswered(question, value) {
   if (value === undefined || value === null) return false;
   // [] is the answer "none of them"; a question that nobody touched has no value at all.
   if (question.kind === "multiple") return Array.isArray(value);
+  // A class may have an empty name: people's data do.
+  if (isChoice(question)) return true;
   return String(value).trim() !== "";
 }
 

@@ -2,7 +2,7 @@
 // dialogs. It decides nothing; main.js tells it what to show. Texts of items are only ever set as
 // text, never as markup.
 
-import { describe, excerpt, fill, isAnswered, isChoice, isNumber, visibleQuestions } from "./state.js";
+import { describe, excerpt, fill, isAnswered, isChoice, isNumber, nameOf, visibleQuestions } from "./state.js";
 
 const CLASS_COLOURS = 8;
 
@@ -18,6 +18,70 @@ function make(tag, { className, text, ...attributes } = {}, ...children) {
   }
   element.append(...children);
   return element;
+}
+
+/** Images of leased items, fetched ahead and kept, so that the next one is there at once and also
+ *  without a network. Addresses given out are of the page's own memory (blob:). */
+export class Images {
+  constructor(store) {
+    this.store = store;
+    this.urls = new Map();
+    this.pending = new Set();
+    this.swept = false;
+  }
+
+  /** The address to show for an image: the one in memory, else the server's. */
+  address(url) {
+    return this.urls.get(url) ?? url;
+  }
+
+  /** Hold the images of these items and let go of all others. */
+  async hold(items) {
+    const wanted = new Set();
+    for (const item of items) {
+      for (const part of item?.display ?? []) if (part.kind === "image") wanted.add(part.url);
+    }
+    for (const [url, address] of this.urls) {
+      if (wanted.has(url)) continue;
+      URL.revokeObjectURL(address);
+      this.urls.delete(url);
+      void this.store.write([["images", "delete", url]]);
+    }
+    if (!this.swept) await this.sweep(wanted);
+    await Promise.all([...wanted].map((url) => this.fetch(url)));
+  }
+
+  /** Once: images that an earlier page kept for items that are no longer held. */
+  async sweep(wanted) {
+    this.swept = true;
+    const kept = await this.store.all("images");
+    const old = kept.filter((record) => !wanted.has(record.url));
+    if (old.length) await this.store.write(old.map((record) => ["images", "delete", record.url]));
+  }
+
+  async fetch(url) {
+    if (this.urls.has(url) || this.pending.has(url)) return;
+    this.pending.add(url);
+    try {
+      const kept = await this.store.get("images", url);
+      const blob = kept?.blob ?? (await this.download(url));
+      this.urls.set(url, URL.createObjectURL(blob));
+      if (!kept) void this.store.write([["images", "put", { url, blob }]]);
+      const picture = new Image();
+      picture.src = this.urls.get(url);
+      await picture.decode();
+    } catch {
+      // Shown from the server's address instead, where the page can tell that it is missing.
+    } finally {
+      this.pending.delete(url);
+    }
+  }
+
+  async download(url) {
+    const reply = await fetch(url, { credentials: "same-origin" });
+    if (!reply.ok) throw new Error(String(reply.status));
+    return await reply.blob();
+  }
 }
 
 export class View {
@@ -121,7 +185,7 @@ export class View {
       "aria-describedby": definition,
     });
     if (cls.key) button.append(make("kbd", { "aria-hidden": "true", text: cls.key.toUpperCase() }));
-    button.append(make("span", { className: "choice-name", dir: "auto", text: cls.name }));
+    button.append(make("span", { className: "choice-name", dir: "auto", text: nameOf(cls) }));
     if (definition) button.append(make("span", { className: "choice-definition", id: definition, dir: "auto", text: cls.definition }));
     // The steps of a scale are an order, not kinds: they have no colours of their own.
     if (part.question.kind !== "scale") button.dataset.tone = String((cls.colour ?? index) % CLASS_COLOURS);
@@ -145,7 +209,7 @@ export class View {
         make(
           "div",
           {},
-          make("dt", {}, ...(cls.key ? [make("kbd", { text: cls.key.toUpperCase() }), " "] : []), make("strong", { dir: "auto", text: cls.name })),
+          make("dt", {}, ...(cls.key ? [make("kbd", { text: cls.key.toUpperCase() }), " "] : []), make("strong", { dir: "auto", text: nameOf(cls) })),
           make("dd", { dir: "auto", text: cls.definition || "–" }),
         ),
       );
@@ -362,7 +426,6 @@ export class View {
     byId("status-durable").hidden = status.durable;
     byId("status-sign-in").hidden = status.is !== "signed_out";
     byId("status-now").hidden = !["offline", "trouble", "waiting", "forbidden"].includes(status.is);
-    byId("refused-part").hidden = status.refused === 0;
   }
 
   showProgress(today) {
@@ -430,6 +493,7 @@ export class View {
   }
 
   fillRefused(entries, { open, again, discard }) {
+    byId("refused-part").hidden = entries.length === 0;
     byId("refused-list").replaceChildren(...entries.map((entry) => this.buildRefused(entry, { open, again, discard })));
   }
 
@@ -443,11 +507,11 @@ export class View {
       return button;
     };
     const actions = [action("send_again", again), action("discard", discard)];
-    if (entry.body.answers) actions.unshift(action("open", open));
+    if (entry.item.display && entry.body.answers) actions.unshift(action("open", open));
     return make(
       "li",
       { className: "refused" },
-      make("span", { className: "record-item", dir: "auto", text: excerpt(entry.item) }),
+      make("span", { className: "record-item", dir: "auto", text: excerpt(entry.item) || entry.item.id }),
       make("strong", { className: "record-answer", dir: "auto", text: said }),
       make("p", { text: [reason, ...errors].join(" ") }),
       make("p", { className: "row" }, ...actions),

@@ -1,0 +1,37 @@
+"""Shape of the audit log."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.models import Event
+
+
+class EventOut(serializers.Serializer[Any]):
+    """Who did what to which thing, and when."""
+
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    actor = serializers.CharField(allow_null=True)
+    verb = serializers.CharField()
+    thing = serializers.CharField()
+    data = serializers.DictField()
+
+
+class EventPage(serializers.Serializer[Any]):
+    """One page of the log, the newest line first."""
+
+    results = EventOut(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+def event_out(event: Event) -> dict[str, Any]:
+    """A line as the API tells it."""
+    return {
+        "id": event.pk,
+        "at": event.created_at,
+        "actor": event.actor.username if event.actor else None,
+        "verb": event.verb,
+        "thing": event.thing,
+        "data": event.data,
+    }

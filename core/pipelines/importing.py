@@ -1,0 +1,271 @@
+"""From a stored file to published rows: read, check row by row, stage, settle, publish in one step."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, BinaryIO, TypeVar
+
+from core.choices import AuditPart, ImportKind, ImportState, OnError, QuestionKind
+from core.exceptions import DomainError, Invalid
+from core.formats.errors import FileError, RowError
+from core.formats.reader import read_rows
+from core.formats.rows import AnnotationRow, GoldRow, ItemRow, Label, annotation_rows, gold_rows, item_rows
+from core.models import Import, Job, Project
+from core.selectors.imports import item_ids
+from core.selectors.question import QuestionSpec, Schema, schema_of
+from core.services.answer import CheckedAnswer, ValueRefused, check_value
+from core.services.imports import begin_check, cancel_import, fail_import, hold_import, import_folder
+from core.services.job import JobCancelled
+from core.services.publishing import publish
+from core.services.staging import MOST_REPEATS, Chunk, NewAnswer, NewItem, Refused, settle, stage
+
+CHUNK_ROWS = 2000
+CHUNK_CHARACTERS = 4 * 2**20
+LONGEST_ITEM = 2**20
+LONGEST_EXTRA = 2**16
+MOST_ELAPSED_MS = 24 * 3600 * 1000
+MOST_KNOWN_VALUES = 20_000
+CHECK_SHARE = 0.85
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_Row = TypeVar("_Row")
+
+
+def run_import(job: Job) -> None:
+    """Do the work of an import's job; whatever happens, the import ends in a state that says so.
+
+    Raises LostClaim when another worker has taken the job over.
+    """
+    source = Import.objects.select_related("project").get(pk=job.arguments["import"])
+    try:
+        settled = None
+        if source.state != ImportState.PUBLISHING:
+            settled = _check(job, source)
+            if source.on_error == OnError.HOLD and source.rejected:
+                hold_import(job, source)
+                return
+        publish(job, source, settled)
+    except (FileError, DomainError) as error:
+        fail_import(job, source, error.code, error.detail, **_plain(error.data))
+    except JobCancelled:
+        cancel_import(job, source)
+
+
+def _plain(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in {"code", "detail"}}
+
+
+def _check(job: Job, source: Import) -> int:
+    """Stage every row that is right, keep every refusal; returns what ``settle`` does.
+
+    Raises FileError when the file as a whole is wrong.
+    """
+    begin_check(job, source)
+    try:
+        file = (import_folder() / source.file).open("rb")
+    except FileNotFoundError:
+        raise FileError("file-missing", "The stored file is gone. Upload it again.") from None
+    with file:
+        for chunk in _chunks(file, source):
+            stage(job, source, chunk, CHECK_SHARE * min(file.tell() / source.file_size, 1))
+    settled = settle(job, source)
+    if not source.accepted and source.rejected:
+        raise Invalid("no-rows-accepted", f"All {source.rejected:,} rows of the file were refused.")
+    return settled
+
+
+def _chunks(file: BinaryIO, source: Import) -> Iterator[Chunk]:
+    rows = read_rows(file, format=source.format or None, encoding=source.encoding or None)
+    source.format, source.encoding = rows.format, rows.encoding or ""
+    if source.kind == ImportKind.ITEMS:
+        return _item_chunks(item_rows(rows, source.columns), source)
+    checker = AnswerChecker(source.project)
+    if source.kind == ImportKind.GOLD:
+        return map(checker.chunk, _batched(gold_rows(rows, source.columns)))
+    return map(checker.chunk, _batched(annotation_rows(rows, source.columns)))
+
+
+def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    rows = iter(rows)
+    while batch := list(islice(rows, CHUNK_ROWS)):
+        yield batch
+
+
+def _refused(error: RowError) -> Refused:
+    return Refused(error.row, error.line or error.row, error.column or "", error.code, error.detail, error.byte)
+
+
+# --- Items ------------------------------------------------------------------------------------------
+
+
+def _item_chunks(rows: Iterator[ItemRow | RowError], source: Import) -> Iterator[Chunk]:
+    """Chunks of at most 2,000 rows and about 4 million characters."""
+    make = ItemMaker(source.project, source.file_hash)
+    accepted: list[NewItem] = []
+    refused: list[Refused] = []
+    size = 0
+    for row in rows:
+        made = _refused(row) if isinstance(row, RowError) else make(row)
+        if isinstance(made, Refused):
+            refused.append(made)
+        else:
+            accepted.append(made)
+            size += len(made.data) + len(made.meta)
+        if size > CHUNK_CHARACTERS or len(accepted) + len(refused) >= CHUNK_ROWS:
+            yield Chunk(accepted, refused)
+            accepted, refused, size = [], [], 0
+    if accepted or refused:
+        yield Chunk(accepted, refused)
+
+
+class ItemMaker:
+    """Gives each item its place in the queue and its part of the audit slice, by a keyed hash of its id.
+
+    The same id in the same project always falls the same way. Without an id the file and the row stand
+    in for it.
+    """
+
+    def __init__(self, project: Project, file_hash: str) -> None:
+        self._keyed = blake2b(key=bytes.fromhex(project.audit_key), digest_size=9)
+        self._slice = int(project.audit_fraction * 2**32)
+        self._file_hash = file_hash
+
+    def __call__(self, row: ItemRow) -> NewItem | Refused:
+        """The item as it is staged, or why it is refused."""
+        data, meta = _encode(row.data), _encode(row.meta)
+        if len(data) + len(meta) > LONGEST_ITEM:
+            detail = f"The item has {len(data) + len(meta):,} characters; at most {LONGEST_ITEM:,} are taken."
+            return Refused(row.number, row.line, "data", "item-too-large", detail)
+        keyed = self._keyed.copy()
+        keyed.update((row.id or f"{self._file_hash}:{row.number}").encode())
+        digest = keyed.digest()
+        position = int.from_bytes(digest[:5], "big")
+        part = AuditPart.STREAM if int.from_bytes(digest[5:], "big") < self._slice else AuditPart.NONE
+        return NewItem(row.number, row.line, row.id or "", data, meta, part.value, position)
+
+
+# --- Annotations and gold ---------------------------------------------------------------------------
+
+
+@dataclass
+class AnswerChecker:
+    """Checks rows of annotations or gold against a project's items and questions, a chunk at a time."""
+
+    project: Project
+    _schema: Schema = field(init=False)
+    _known: dict[tuple[int, str], CheckedAnswer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._schema = schema_of(self.project)
+
+    def chunk(self, rows: list[AnnotationRow | RowError] | list[GoldRow | RowError]) -> Chunk:
+        """What is accepted and what is refused of these rows. One statement."""
+        wanted = {row.item_id for row in rows if not isinstance(row, RowError)}
+        items = item_ids(self.project.pk, wanted)
+        accepted: list[NewAnswer] = []
+        refused: list[Refused] = []
+        for row in rows:
+            made = _refused(row) if isinstance(row, RowError) else self._answer(row, items)
+            if isinstance(made, Refused):
+                refused.append(made)
+            else:
+                accepted.append(made)
+        return Chunk(accepted, refused)
+
+    def _answer(self, row: AnnotationRow | GoldRow, items: dict[str, int]) -> NewAnswer | Refused:
+        item_id = items.get(row.item_id)
+        if item_id is None:
+            detail = f"The project has no item {row.item_id!r}."
+            return Refused(row.number, row.line, "item_id", "unknown-item", detail)
+        question = self._schema.question(row.question)
+        if question is None:
+            detail = f"The project has no question {row.question!r}."
+            return Refused(row.number, row.line, "question", "unknown-question", detail)
+        try:
+            answer = self._value(question, row.label)
+        except ValueRefused as refusal:
+            return Refused(row.number, row.line, "label", refusal.code, refusal.detail)
+        if isinstance(row, GoldRow):
+            return _staged(row, item_id, answer, _fingerprint(row.label), None)
+        extra = _encode(row.extra) if row.extra else None
+        if extra and len(extra) > LONGEST_EXTRA:
+            detail = f"The other columns hold more than {LONGEST_EXTRA:,} characters."
+            return Refused(row.number, row.line, "", "extra-too-large", detail)
+        if row.repeat is not None and row.repeat > MOST_REPEATS:
+            detail = f"repeat is at most {MOST_REPEATS:,}."
+            return Refused(row.number, row.line, "repeat", "invalid-number", detail)
+        return _staged(row, item_id, answer, _fingerprint(row[2:-1], sorted(row.extra.items())), extra)
+
+    def _value(self, question: QuestionSpec, label: Label) -> CheckedAnswer:
+        """The label as a checked answer; labels that recur are checked once."""
+        if not isinstance(label, str) or question.kind == QuestionKind.TEXT:
+            return check_value(question, value_of(question, label))
+        known = self._known.get((question.id, label))
+        if known is None:
+            known = check_value(question, value_of(question, label))
+            if len(self._known) < MOST_KNOWN_VALUES:
+                self._known[question.id, label] = known
+        return known
+
+
+def value_of(question: QuestionSpec, label: Label) -> Any:
+    """A label of a file as the value that its question takes. Raises ValueRefused.
+
+    Lists come as text joined by ``|``, numbers as text; whole numbers and true/false of JSON name classes.
+    """
+    if question.kind == QuestionKind.MULTIPLE:
+        return _ticked(question, label)
+    if label == "" and not (question.is_choice and question.class_named("")):
+        raise ValueRefused("empty-label", f"The label is empty, and {question.key!r} has no empty class")
+    if question.kind == QuestionKind.NUMBER:
+        if not isinstance(label, str):
+            return label
+        if not _NUMBER.fullmatch(label):
+            raise ValueRefused("not-a-number", f"{label[:80]!r} is not a number")
+        return float(label)
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label) if isinstance(label, int) else label
+
+
+def _ticked(question: QuestionSpec, label: Label) -> Any:
+    if not isinstance(label, str):
+        return label
+    if label == "":
+        return []
+    return [label] if question.class_named(label) else label.split("|")
+
+
+def _staged(
+    row: AnnotationRow | GoldRow, item_id: int, answer: CheckedAnswer, fingerprint: int, extra: str | None
+) -> NewAnswer:
+    several = answer.question.kind == QuestionKind.MULTIPLE
+    made = row if isinstance(row, AnnotationRow) else None
+    elapsed = made.elapsed_ms if made else None
+    return NewAnswer(
+        row=row.number,
+        line=row.line,
+        item_id=item_id,
+        annotator=made.annotator if made else "",
+        question_id=answer.question.id,
+        fingerprint=fingerprint,
+        given=made.repeat if made else None,
+        repeat=1,
+        label_class_id=answer.class_id,
+        classes="".join(("|", *(f"{one.id}|" for one in answer.classes or ()))) if several else "",
+        number=answer.number,
+        text=answer.text,
+        answered_at=made.created_at if made else None,
+        elapsed_ms=None if elapsed is None else min(elapsed, MOST_ELAPSED_MS),
+        pass_kind=(made.pass_kind or "") if made else "",
+        extra=extra,
+    )
+
+
+def _fingerprint(*row: Any) -> int:
+    """64 bits (signed) of a hash of a row as it stood."""
+    return int.from_bytes(blake2b(repr(row).encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,51 @@
+"""Forms of the people page."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from core.access import rank
+from core.choices import Role
+from core.services.membership import LARGEST_CAP, LONGEST_INVITATION_DAYS, LONGEST_NOTE
+
+
+def roles_up_to(role: str) -> list[tuple[str, str]]:
+    """The roles that somebody with this one may grant."""
+    return [(value, str(label)) for value, label in Role.choices if rank(value) <= rank(role)]
+
+
+class InvitationForm(forms.Form):
+    """Whom to invite as what."""
+
+    role = forms.ChoiceField(label=_("Role"), initial=Role.ANNOTATOR)
+    note = forms.CharField(
+        label=_("Note for yourself"),
+        help_text=_("For example the person's name. Only leads see it."),
+        max_length=LONGEST_NOTE,
+        required=False,
+    )
+    days = forms.IntegerField(
+        label=_("Days until the link ends"), min_value=1, max_value=LONGEST_INVITATION_DAYS, initial=7
+    )
+
+    def __init__(self, role: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self.fields["role"]
+        assert isinstance(chosen, forms.ChoiceField)  # noqa: S101 -- narrows the type
+        chosen.choices = roles_up_to(role)
+
+
+class MemberForm(forms.Form):
+    """A member's role and cap."""
+
+    role = forms.ChoiceField(label=_("Role"))
+    cap = forms.IntegerField(
+        label=_("At most this many answers"), min_value=0, max_value=LARGEST_CAP, required=False
+    )
+
+    def __init__(self, role: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self.fields["role"]
+        assert isinstance(chosen, forms.ChoiceField)  # noqa: S101 -- narrows the type
+        chosen.choices = roles_up_to(role)

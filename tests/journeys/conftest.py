@@ -1,0 +1,47 @@
+"""A real Chromium for the journeys, and the people's windows in it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from tests.journeys.label_site import LabelSite
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, headless; without one these tests are skipped by name."""
+    path = os.environ.get("LABELAPP_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not path:
+        pytest.skip("no chromium on this machine")
+    # Playwright's loop lives in this thread, which makes Django take every query for one from async code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def label_site(live_server: LiveServer) -> LabelSite:
+    """A running server with two projects to label, and what it has stored."""
+    return LabelSite(live_server.url)
+
+
+@pytest.fixture
+def bob_browser(chromium: Browser, label_site: LabelSite) -> Iterator[BrowserContext]:
+    """Bob's window, signed in. Any error of a script, and any word on the console, fails the test."""
+    context = chromium.new_context(has_touch=True)
+    context.set_default_timeout(10_000)
+    errors: list[str] = []
+    context.on("weberror", lambda problem: errors.append(str(problem.error)))
+    context.on("console", lambda message: errors.append(message.text))
+    label_site.sign_in(context, "bob")
+    yield context
+    context.close()
+    assert [error for error in errors if "Failed to load resource" not in error] == []
