@@ -47,7 +47,7 @@ check-migrations:
 # Resolve requirements/*.in again. Versions that still fit are kept; UPGRADE=--upgrade takes new ones.
 lock: setup-dev
 	@for name in installer runtime dev; do \
-		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		$(RUN) -m uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-emit-index-url $(UPGRADE) \
 			requirements/$$name.in --output-file requirements/$$name.lock || exit 1; \
 	done

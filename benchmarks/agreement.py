@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from core.numerics.agreement import agreement_report
 from core.numerics.aggregation import majority_vote
+from core.numerics.agreement import agreement_report
 from core.numerics.alpha import krippendorff_alpha, nominal_scale
 from core.numerics.pairs import pair_agreements
 from core.numerics.table import LabelTable, find_patterns

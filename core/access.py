@@ -256,6 +256,12 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "api:invitations": {"GET": Action.MEMBERS_READ, "POST": Action.MEMBERS_EDIT},
     "api:invitation": {"DELETE": Action.MEMBERS_EDIT},
     "api:audit": {"GET": Action.AUDIT_READ},
+    "api:annotations": {"GET": Action.LABELS_READ},
+    "api:labels": {"GET": Action.LABELS_READ},
+    "api:agreement": {"GET": Action.AGREEMENT_READ},
+    "agreement": {"GET": Action.AGREEMENT_READ},
+    "agreement_table": {"GET": Action.AGREEMENT_READ},
+    "labels": {"GET": Action.LABELS_READ},
 }
 
 

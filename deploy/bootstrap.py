@@ -40,6 +40,7 @@ PIP_WHEEL = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 PIP_DEFAULT_INDEX = "https://pypi.org/simple"
 TIMEOUT_SECONDS = 60.0
+DEBIAN_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class SetupError(Exception):
@@ -235,7 +236,7 @@ def _fetch(address: str, settings: "PipSettings") -> bytes:
     if parts.username:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
         request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-    context = ssl.create_default_context(cafile=settings.get("cert") or None)
+    context = ssl.create_default_context(cafile=settings.certificates() or None)
     if parts.hostname in settings.get("trusted-host").split():
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -280,6 +281,10 @@ class PipSettings:
         """The value of a setting, or an empty string."""
         return self._values.get(name, "").strip()
 
+    def certificates(self) -> str:
+        """The file of trusted authorities: the configured one, else the system's, which knows a company's own."""
+        return self.get("cert") or (str(DEBIAN_CERTIFICATES) if DEBIAN_CERTIFICATES.exists() else "")
+
     def indexes(self) -> list[str]:
         """The package indexes, the main one first; none with `no-index`."""
         if self.get("no-index").lower() in ("1", "true", "yes", "on"):
@@ -295,7 +300,7 @@ class PipSettings:
             "UV_FIND_LINKS": ",".join(place for place in self.get("find-links").split() if _is_there(place)),
             "UV_INSECURE_HOST": " ".join(self.get("trusted-host").split()),
             "UV_HTTP_TIMEOUT": self.get("timeout") or self.get("default-timeout"),
-            "SSL_CERT_FILE": self.get("cert"),
+            "SSL_CERT_FILE": self.certificates(),
             "SSL_CLIENT_CERT": self.get("client-cert"),
             "ALL_PROXY": self.get("proxy"),
         }
@@ -329,10 +334,8 @@ def _pip_files() -> list[Path]:
 
 def _install(lock: Path) -> None:
     """Install exactly the lock: by uv, or by pip when uv cannot."""
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
-    installer = ROOT / "requirements" / "installer.lock"
-    _run([*pip, "--require-hashes", "--requirement", str(installer)])
     settings = PipSettings.read()
+    _pip_install("--require-hashes", "--requirement", str(ROOT / "requirements" / "installer.lock"))
     command = [str(PYTHON), "-m", "uv", "pip", "sync", "--quiet", "--python", str(PYTHON), "--require-hashes"]
     # pip looks at all indexes for the version asked for. The hashes make that as safe in uv.
     command += ["--index-strategy", "unsafe-best-match"]
@@ -342,10 +345,16 @@ def _install(lock: Path) -> None:
     if by_uv.returncode == 0:
         return
     print("setup: the fast installer failed, going on with pip (some minutes)", flush=True)
-    by_pip = _run([*pip, "--require-hashes", "--requirement", str(lock)])
+    by_pip = _pip_install("--require-hashes", "--requirement", str(lock))
     if by_pip.returncode != 0:
         reasons = f"uv: {_last_line(by_uv.stdout)}; pip: {_last_line(by_pip.stdout)}"
         raise SetupError(f"the packages could not be installed; {reasons}")
+
+
+def _pip_install(*words: str) -> subprocess.CompletedProcess[str]:
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
+    certificates = PipSettings.read().certificates()
+    return _run([*pip, *words], os.environ | ({"PIP_CERT": certificates} if certificates else {}))
 
 
 def _uv_environment(settings: PipSettings) -> dict[str, str]:

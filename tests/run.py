@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.servers import ROOT, Broker, Postgres, ServiceError, Unavailable
 
-LIMIT_SECONDS = 15 * 60.0
+LIMIT_SECONDS = float(os.environ.get("LABELAPP_TEST_MINUTES", "15")) * 60
 APT_SECONDS = 240.0
 NO_TESTS = 5  # pytest's exit code when its words select none
 KNOWN_EXITS = (0, 1, NO_TESTS)
@@ -39,10 +39,10 @@ class Part:
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
-    def line(self) -> str:
+    def line(self, width: int) -> str:
         state = f"skipped: {self.skipped}" if self.skipped else "ran"
         figures = f"{self.counts['passed']:>6} {self.counts['failed']:>6} {self.counts['skipped']:>7}"
-        return f"{self.name:<34} {figures} {self.seconds:>7.0f} s  {state}"
+        return f"{self.name:<{width}} {figures} {self.seconds:>7.0f} s  {state}"
 
 
 @dataclass
@@ -117,7 +117,7 @@ def _pytest(variables: Mapping[str, str], words: Sequence[str], seconds: float) 
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pytest", "-p", "tests.tally", "--tally", str(tally)),
-                *("--quiet", "--no-header", "--basetemp", f"{folder}/tmp", *words),
+                *("--quiet", "--no-header", "--tb=short", "--basetemp", f"{folder}/tmp", *words),
             ],
             cwd=ROOT,
             env=_environment(folder) | dict(variables),
@@ -147,6 +147,7 @@ def _environment(folder: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **kept,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
         "LABELAPP_DATA": f"{folder}/data",
         # Playwright keeps an event loop in the test's thread; Django would refuse the database there.
         "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
@@ -156,9 +157,10 @@ def _environment(folder: str) -> dict[str, str]:
 def _report(parts: Mapping[str, Part], outcomes: Sequence[Outcome]) -> int:
     skips: Counter[str] = sum((outcome.skips for outcome in outcomes), Counter())
     total = parts["all"].counts + parts["postgres"].counts
-    print(f"\n{'part':<34} {'passed':>6} {'failed':>6} {'skipped':>7} {'time':>9}")
+    width = max(len(part.name) for part in parts.values())
+    print(f"\n{'part':<{width}} {'passed':>6} {'failed':>6} {'skipped':>7} {'time':>9}  state")
     for part in parts.values():
-        print(part.line())
+        print(part.line(width))
     for reason, count in skips.most_common():
         print(f"skipped {count}: {reason}")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)

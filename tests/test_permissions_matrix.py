@@ -3,10 +3,11 @@
 A new address needs a row there, and each method that it answers an entry; otherwise this file fails.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -88,14 +89,23 @@ class World:
             "name": "bird.png",
             "batch_id": self.project.batches.values_list("pk", flat=True)[0],
             "flag_id": 1,
+            "number": 1,
         }
         wanted = ALL[name].pattern.converters
         unknown = set(wanted) - set(made)
         assert not unknown, f"tests/test_permissions_matrix.py has no value for {unknown} of {name}"
         return {part: made[part] for part in wanted}
 
+    def body(self, who: str, name: str) -> dict[str, Any]:
+        """What must be in a body for the address to know what is asked for; otherwise nothing."""
+        if name == "api:leases-extend":
+            return {"leases": [str(self.values(who, "api:lease-skip")["lease_id"])]}
+        if name == "api:lease-annotation":
+            return {"answers": {"answer": "yes"}}
+        return {}
+
     def _lease(self, owner: str) -> UUID:
-        return self.members[owner].leases.filter(state="active").values_list("pk", flat=True)[0]
+        return self.members[owner].leases.filter(state="active").values_list("pk", flat=True).last()
 
     def _token(self, who: str) -> int:
         user = self.people[who] or self.people["annotator"]
@@ -129,11 +139,12 @@ def world(actors: Actors, media: Any) -> World:
         member = Membership.objects.select_related("project").get(project=project, user=user)
         world.members[who] = member
         Annotation.objects.create(item=items[29], annotator=member, guideline=project.guideline)
+        (late,) = hand_out(member, 1).leases
         Draft.objects.create(
             annotator=member,
-            item=items[28],
+            item=late.item,
             item_version=1,
-            lease_id=uuid4(),
+            lease_id=late.pk,
             idempotency_key="k",
             answers={"answer": "yes"},
             because="lease-gone",
@@ -159,13 +170,17 @@ def world(actors: Actors, media: Any) -> World:
     return world
 
 
-def ask(client: Client, method: str, name: str, values: dict[str, Any]) -> HttpResponseBase:
+def ask(world: World, client: Client, method: str, who: str, name: str) -> HttpResponseBase:
     """One request whose effects are undone."""
-    more = {} if method == "GET" else {"data": "{}", "content_type": "application/json"}
-    if not name.startswith("api:") and method != "GET":
+    address = reverse(name, kwargs=world.values(who, name))
+    more: dict[str, Any] = {}
+    if method != "GET" and name.startswith("api:"):
+        more = {"data": json.dumps(world.body(who, name)), "content_type": "application/json"}
+        more["headers"] = {"idempotency-key": "0" * 32}
+    elif method != "GET":
         more = {"data": "", "content_type": "application/x-www-form-urlencoded"}
     with transaction.atomic():
-        answer = client.generic(method, reverse(name, kwargs=values), **more)  # type: ignore[arg-type]
+        answer = client.generic(method, address, **more)
         transaction.set_rollback(True)
     return answer
 
@@ -206,8 +221,7 @@ def test_the_table_is_what_happens(world: World, name: str) -> None:
         for who, user in world.people.items():
             if rule is None and who not in {"stranger", "owner"}:
                 continue
-            values = world.values(who, name)
-            answer = ask(client_of(user), method, name, values)
+            answer = ask(world, client_of(user), method, who, name)
             if rule is None:
                 if answer.status_code != 405:
                     wrong.append(f"{method} {who}: {answer.status_code}, but the method has no entry")
@@ -234,7 +248,7 @@ def test_a_token_does_what_its_scopes_say(world: World, name: str) -> None:
             continue
         for scope in Scope:
             script = Client(headers={"authorization": f"Token {make_token(owner, scope)}"})
-            answer = ask(script, method, name, world.values("owner", name))
+            answer = ask(world, script, method, "owner", name)
             may = scope in SCOPES[rule]
             if may != (answer.status_code not in {401, 403, 404}):
                 wrong.append(f"{method} with {scope}: {answer.status_code}")
@@ -250,6 +264,6 @@ def test_pages_know_no_tokens(world: World, name: str) -> None:
     if rule is None or rule in {Door.PUBLIC, Door.LINK}:
         pytest.skip("open to everybody, or not a page")
 
-    answer = ask(script, "GET", name, world.values("owner", name))
+    answer = ask(world, script, "GET", "owner", name)
 
     assert answer.status_code == refused_with(rule, "anonymous", name)

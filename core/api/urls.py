@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from core.access import Action
 from core.api.schema import SchemaView
-from core.api.views import annotation, audit, membership, project, token
+from core.api.views import agreement, annotation, audit, export, membership, project, token
 from core.choices import ProjectState
 
 app_name = "api"
@@ -59,4 +59,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/audit", audit.Events.as_view(), name="audit"),
     path("tokens", token.Tokens.as_view(), name="tokens"),
     path("tokens/<int:token_id>", token.OneToken.as_view(), name="token"),
+    path("projects/<slug:slug>/annotations", export.Annotations.as_view(), name="annotations"),
+    path("projects/<slug:slug>/labels", export.Labels.as_view(), name="labels"),
+    path("projects/<slug:slug>/agreement", agreement.Agreement.as_view(), name="agreement"),
 ]

@@ -55,11 +55,14 @@ class RefusedRow(models.Model):
 class StagedItem(models.Model):
     """An accepted item that is not published yet. The id is empty where the file gives none.
 
-    ``audit`` tells whether the item falls into the audit slice, ``position`` is its place by hash within
+    No foreign keys in the database here and below: the published rows have them, and a check per staged
+    row would double the time of an import. ``audit`` tells whether the item falls into the audit slice, ``position`` is its place by hash within
     the batch.
     """
 
-    source = models.ForeignKey("core.Import", on_delete=models.CASCADE, related_name="staged_items")
+    source = models.ForeignKey(
+        "core.Import", on_delete=models.CASCADE, related_name="staged_items", db_constraint=False
+    )
     row = models.PositiveIntegerField()
     line = models.PositiveIntegerField()
     external_id = models.CharField(max_length=200, blank=True)
@@ -81,18 +84,31 @@ class StagedAnswer(models.Model):
     """
 
     source = models.ForeignKey(
-        "core.Import", on_delete=models.CASCADE, related_name="staged_answers", db_index=False
+        "core.Import",
+        on_delete=models.CASCADE,
+        related_name="staged_answers",
+        db_index=False,
+        db_constraint=False,
     )
     row = models.PositiveIntegerField()
     line = models.PositiveIntegerField()
-    item = models.ForeignKey("core.Item", on_delete=models.CASCADE, related_name="+", db_index=False)
+    item = models.ForeignKey(
+        "core.Item", on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     annotator = models.CharField(max_length=200, blank=True)
-    question = models.ForeignKey("core.Question", on_delete=models.CASCADE, related_name="+", db_index=False)
+    question = models.ForeignKey(
+        "core.Question", on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     fingerprint = models.BigIntegerField()
     given = models.PositiveSmallIntegerField(null=True)
     repeat = models.PositiveSmallIntegerField(default=1)
     label_class = models.ForeignKey(
-        "core.LabelClass", on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+        "core.LabelClass",
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     classes = models.TextField(blank=True)
     number = models.FloatField(null=True)

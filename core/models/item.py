@@ -32,7 +32,10 @@ class Item(Created):
     not read the queue's index in order). ``position`` orders a lane.
     """
 
-    project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="items")
+    # Its index is item_list below, by which pages of items are read.
+    project = models.ForeignKey(
+        "core.Project", on_delete=models.CASCADE, related_name="items", db_index=False
+    )
     batch = models.ForeignKey("core.Batch", on_delete=models.PROTECT, related_name="items")
     row = models.PositiveIntegerField()
     external_id = models.CharField(max_length=200)
@@ -64,6 +67,7 @@ class Item(Created):
             ),
         ]
         indexes = [
+            models.Index(fields=["project", "id"], name="item_list"),
             models.Index(
                 fields=["project", "pool", "lane", "position"], condition=Q(free__gt=0), name="item_queue"
             ),

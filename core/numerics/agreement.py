@@ -32,6 +32,7 @@ from core.numerics.table import (
     Patterns,
     find_patterns,
     pairs_within,
+    totals,
 )
 
 SKEWED_CLASSES = "skewed_classes"
@@ -220,7 +221,8 @@ def benchmark_probabilities(value: float, se: float, cuts: tuple[tuple[str, floa
         return np.cumsum(inside.astype(np.float64))
     whole = ndtr((value + 1) / se) - ndtr((value - 1) / se)
     mass = (ndtr((value - lower) / se) - ndtr((value - upper) / se)) / whole
-    return np.minimum(np.cumsum(mass), 1.0)
+    cumulative: Floats = np.minimum(np.cumsum(mass), 1.0)
+    return cumulative
 
 
 def _verdict(figure: Figure, confidence: float = 0.95) -> Verdict | None:
@@ -361,7 +363,7 @@ def _annotators(
 ) -> tuple[AnnotatorAgreement, ...]:
     span = int(table.annotator.max(initial=-1)) + 1
     n = np.bincount(table.annotator, minlength=span)
-    abstained = np.bincount(table.annotator, weights=said_unsure, minlength=span)
+    abstained = totals(table.annotator, said_unsure, span)
     sizes = counted.sizes[counted.item]
     # The credit of the average answer, its spread and the pairs with others, over items shared with others.
     credit = _leave_one_out_credit(index.patterns, alone)[index.entry_of_answer]
@@ -380,7 +382,7 @@ def _annotators(
 
 
 def _per_annotator(table: LabelTable, weights: Floats | Ints | Bools, span: int) -> Floats:
-    return np.bincount(table.annotator, weights=weights, minlength=span).astype(np.float64, copy=False)
+    return totals(table.annotator, weights, span)
 
 
 def _means(mean: Floats, se: Floats, n: Floats | Ints, pairs: Floats | Ints) -> list[Figure]:

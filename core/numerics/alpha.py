@@ -66,10 +66,10 @@ def krippendorff_alpha(patterns: Patterns, scale: Scale, n_items: int) -> Figure
     if n < _MIN_ITEMS:
         return Figure.missing(Reason.TOO_FEW_ITEMS if n else Reason.NO_OVERLAP, n_items=n, n_pairs=pairs)
     used = np.unique(p.label)
-    places = used.size
+    places = int(used.size)
     if scale.level is not Level.NOMINAL:
         numbers = np.unique(scale.value[used[~scale.unranked[used]]])
-        places = numbers.size + np.count_nonzero(scale.unranked[used])
+        places = int(numbers.size + np.count_nonzero(scale.unranked[used]))
         if scale.level is Level.RATIO and (numbers < 0).any():
             return Figure.missing(Reason.NEGATIVE_VALUES, n_items=n, n_pairs=pairs)
     d = _nominal(p, scale.weight) if scale.level is Level.NOMINAL else _metric(p, scale)
@@ -204,8 +204,8 @@ def _unit(values: Floats, totals: Floats) -> Floats:
 def _through_ranks(pull: Floats, place: Ints) -> Floats:
     """From a derivative by each mid-rank to one by the number of answers of each class."""
     at_place = np.bincount(place, weights=pull)
-    above = at_place.sum() - np.cumsum(at_place)
-    return (above + at_place / 2)[place]
+    by_place: Floats = at_place.sum() - np.cumsum(at_place) + at_place / 2
+    return by_place[place]
 
 
 def _ratio(p: Patterns, ranked: Bools, values: Floats, totals: Floats) -> tuple[_Distances, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.numerics.intervals import t_interval
 from core.numerics.results import Figure, Method, Reason
-from core.numerics.table import Floats, Ints, LabelTable, PatternIndex, Patterns, condense
+from core.numerics.table import Floats, Ints, LabelTable, PatternIndex, Patterns, condense, totals
 
 _MIN_ITEMS = 2
 _NO_CHANCE_LEFT = 1e-12  # 1 - expected agreement at or below this: no room for a coefficient
@@ -53,7 +53,8 @@ class Observed:
         """Share of agreeing pairs, per pattern (0 without pairs)."""
         p = self.patterns
         agreeing = p.per_row(self.weight[p.label] * p.count * (p.count - 1))
-        return agreeing / np.maximum(p.size * (p.size - 1), 1)
+        share: Floats = agreeing / np.maximum(p.size * (p.size - 1), 1)
+        return share
 
     @cached_property
     def percent(self) -> float:
@@ -156,7 +157,7 @@ def conger_kappa(seen: Observed, table: LabelTable, index: PatternIndex) -> Figu
     mean_by_annotator = np.bincount(who, weights=p_gk * by_others)
     change = (by_others - mean_by_annotator[who]) / (pairs * answers[who])
     items = np.flatnonzero(index.of_item >= 0)
-    moved = np.bincount(table.item, weights=change[cell], minlength=index.of_item.size)[items]
+    moved = totals(table.item, change[cell], index.of_item.size)[items]
     pattern = index.of_item[items]
     return _corrected(seen, expected, expected + seen.n_items * moved, pattern)
 

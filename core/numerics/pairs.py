@@ -12,7 +12,7 @@ import numpy as np
 
 from core.numerics.intervals import normal_interval, wilson_interval
 from core.numerics.results import Figure, Method, Reason
-from core.numerics.table import Bools, Floats, Ints, KeyCounter, LabelTable, condense, pairs_within
+from core.numerics.table import Bools, Floats, Ints, KeyCounter, LabelTable, condense, pairs_within, totals
 
 _MIN_ITEMS = 2
 _MOST_AT_ONCE = 1 << 23  # pairs of answers, or cells of the whole tensor, that are held together
@@ -67,7 +67,7 @@ def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[
         different = block.low // k != block.high // k  # one person's two answers to an item are no pair
         cells = cells.joined(block.chosen(different))
         pair_keys, pair = condense(cells.low // k * people + cells.high // k)
-        shared = np.bincount(pair, weights=cells.count, minlength=pair_keys.size)
+        shared = totals(pair, cells.count, pair_keys.size)
         if pair_keys.size > max_pairs:
             cut += pair_keys.size - max_pairs
             kept = np.zeros(pair_keys.size, dtype=np.bool_)
@@ -84,9 +84,8 @@ def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[
 def _blocks(table: LabelTable, k: int) -> Iterator[_Cells]:
     """The cells of all pairs; where they may be too many to hold, those of some first annotators at a time."""
     answer = table.annotator * k + table.label
-    codes = np.arange(int(table.annotator.max(initial=0) + 1) * k)
-    if codes.size > len(table):
-        codes, answer = condense(answer)
+    span = (int(table.annotator.max(initial=0)) + 1) * k
+    codes, answer = condense(answer) if span > len(table) else (np.arange(span), answer)
     span = codes.size
     sizes = table.sizes
     expected = int((sizes * (sizes - 1) // 2).sum())
@@ -129,21 +128,21 @@ def _figures(cells: _Cells, pair: Ints, shared: Floats, weight: Floats) -> tuple
     stated = np.concatenate([pair * n_classes + said_a, pair * n_classes + said_b])
     places, place = condense(stated)
     of_first, of_second = place[: pair.size], place[pair.size :]
-    by_a = np.bincount(of_first, weights=share, minlength=places.size)
-    by_b = np.bincount(of_second, weights=share, minlength=places.size)
+    by_a = totals(of_first, share, places.size)
+    by_b = totals(of_second, share, places.size)
     agrees = weight[places % n_classes] if places.size else by_a
 
     same = np.where(said_a == said_b, weight[said_a] if weight.size else 0.0, 0.0)
-    percent = np.bincount(pair, weights=same * share, minlength=n_pairs)
+    percent = totals(pair, same * share, n_pairs)
     owner = places // n_classes
-    one_class = np.bincount(owner, weights=by_a * by_b, minlength=n_pairs) > _ALL
-    expected = np.bincount(owner, weights=agrees * by_a * by_b, minlength=n_pairs)
+    one_class = totals(owner, by_a * by_b, n_pairs) > _ALL
+    expected = totals(owner, agrees * by_a * by_b, n_pairs)
     room = np.where(one_class, 1.0, 1 - expected)
     kappa = (percent - expected) / room
     rest = (1 - kappa)[pair]
     spread = same - ((agrees * by_b)[of_first] + (agrees * by_a)[of_second]) * rest
-    variance = np.bincount(pair, weights=share * spread**2, minlength=n_pairs)
-    variance = variance - (kappa - expected * (1 - kappa)) ** 2  # without pairs bincount gives integers
+    variance = totals(pair, share * spread**2, n_pairs)
+    variance -= (kappa - expected * (1 - kappa)) ** 2
     se = np.sqrt(np.maximum(variance, 0.0) / shared) / room
     percent = np.minimum(percent, 1.0)
     return (

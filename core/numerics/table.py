@@ -7,7 +7,7 @@ every structure grows with the number of answers, or with the number of *differe
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -91,45 +91,6 @@ class LabelTable:
         )
 
 
-class Coded(NamedTuple):
-    """A table and what its codes stand for (`items[code]`, …)."""
-
-    table: LabelTable
-    items: list[Any]
-    annotators: list[Any]
-    classes: list[Any]
-
-
-def from_columns(
-    items: Column,
-    annotators: Column,
-    labels: Column,
-    *,
-    classes: Iterable[Any] = (),
-    values: Column | None = None,
-) -> Coded:
-    """Codes for three parallel columns of integers, strings or anything hashable.
-
-    `classes` fixes the first class codes (permitted classes in their order, used or not); labels outside it get
-    the next codes. `values` are numbers for `classes`, in the same order, as LabelTable takes them.
-    """
-    item, item_names = factorise(items)
-    annotator, annotator_names = factorise(annotators)
-    label, class_names = factorise(labels, first=classes)
-    numbers = None if values is None else np.asarray(values, dtype=np.float64)
-    table = LabelTable(item, annotator, label, len(class_names), numbers)
-    return Coded(table, item_names, annotator_names, class_names)
-
-
-def from_numbers(items: Column, annotators: Column, numbers: npt.ArrayLike) -> Coded:
-    """As from_columns, for answers that are numbers: the classes are the different numbers, ascending."""
-    item, item_names = factorise(items)
-    annotator, annotator_names = factorise(annotators)
-    values, label = np.unique(np.asarray(numbers, dtype=np.float64), return_inverse=True)
-    table = LabelTable(item, annotator, label.astype(np.intp, copy=False), values.size, values)
-    return Coded(table, item_names, annotator_names, values.tolist())
-
-
 def factorise(column: Column, *, first: Iterable[Any] = ()) -> tuple[Ints, list[Any]]:
     """Integer codes of a column, and the distinct values by code.
 
@@ -184,13 +145,11 @@ class Patterns:
 
     def per_row(self, weights: npt.NDArray[Any]) -> Floats:
         """Sum over the entries of every row."""
-        return np.bincount(self.row, weights=weights, minlength=self.size.size).astype(np.float64, copy=False)
+        return totals(self.row, weights, self.size.size)
 
     def per_class(self, weights: npt.NDArray[Any]) -> Floats:
         """Sum over the entries of every class."""
-        return np.bincount(self.label, weights=weights, minlength=self.n_classes).astype(
-            np.float64, copy=False
-        )
+        return totals(self.label, weights, self.n_classes)
 
     def overlapping(self) -> "Patterns":
         """Only the patterns of two answers or more."""
@@ -321,13 +280,18 @@ def pairs_within(values: Ints, sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
                 yield group[:, :-gap].flatten(), group[:, gap:].flatten()
 
 
+def totals(codes: Ints, weights: npt.NDArray[Any] | None, size: int) -> Floats:
+    """Sum of the weights (or the number, without weights) of every code below `size`."""
+    return np.bincount(codes, weights=weights, minlength=size).astype(np.float64, copy=False)
+
+
 class KeyCounter:
     """Weighted counts of integer keys in [0, space): direct where the space is small, by sorting where not."""
 
     def __init__(self, space: int, expected: int) -> None:
         self._space = space
         self._direct = space <= max(_SMALL_SPACE, min(4 * expected, 8 * _SMALL_SPACE))
-        self._totals = np.zeros(space if self._direct else 0)
+        self._totals: Floats = np.zeros(space if self._direct else 0)
         self._keys = np.empty(0, dtype=np.intp)
         self._buffer: list[tuple[Ints, npt.NDArray[Any] | None]] = []
         self._buffered = 0
@@ -356,10 +320,8 @@ class KeyCounter:
         weights = np.concatenate(given) if given else None
         self._buffer, self._buffered = [], 0
         if self._direct:
-            self._totals += np.bincount(keys, weights=weights, minlength=self._space)
+            self._totals += totals(keys, weights, self._space)
             return
         counts = np.ones(keys.size) if weights is None else weights
         self._keys, inverse = np.unique(np.concatenate([self._keys, keys]), return_inverse=True)
-        self._totals = np.bincount(
-            inverse, weights=np.concatenate([self._totals, counts]), minlength=self._keys.size
-        )
+        self._totals = totals(inverse, np.concatenate([self._totals, counts]), self._keys.size)

@@ -46,14 +46,19 @@ def create_project(user: User, document: Any) -> Project:
     """
     if not may_create_projects(Actor(user)):
         raise NotAllowed("Only people who lead a project may make another.")
+    return found_project(user, document)
+
+
+def found_project(user: User | None, document: Any, owner: str = "") -> Project:
+    """As create_project, by whoever runs the server. Without a user the owner is a name that cannot sign in."""
     try:
         with transaction.atomic():
-            return _create(user, document)
+            return _create(user, document, owner)
     except IntegrityError as error:
         raise Conflict("slug-taken", "There is a project with this slug already.") from error
 
 
-def _create(user: User, document: Any) -> Project:
+def _create(user: User | None, document: Any, owner: str) -> Project:
     if not isinstance(document, dict):
         raise Invalid("invalid-document", "A project document is an object")
     problems = Problems()
@@ -78,7 +83,7 @@ def _create(user: User, document: Any) -> Project:
         problems.raise_any()
     ProjectTotals.objects.create(project=project)
     first_version(project, user, guideline)
-    Membership.objects.create(project=project, user=user, name=str(user), role=Role.OWNER)
+    Membership.objects.create(project=project, user=user, name=owner or str(user), role=Role.OWNER)
     record(user, project, "project.created", slug)
     return project
 

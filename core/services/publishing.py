@@ -1,5 +1,7 @@
 """Publishing: every accepted row of an import becomes visible in one step, by whoever holds the job's claim."""
 
+# ruff: noqa: S608 -- what is put into the statements here are names of our own, never input
+
 from django.db import connection, transaction
 from django.db.models import Max
 
@@ -66,7 +68,7 @@ def _publish_items(source: Import) -> None:
     project = Project.objects.get(pk=source.project_id)
     number = (Batch.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     clash = (
-        f"SELECT s.id FROM core_stageditem s JOIN core_item i ON i.external_id = {ITEM_ID} "  # noqa: S608 -- our own names
+        f"SELECT s.id FROM core_stageditem s JOIN core_item i ON i.external_id = {ITEM_ID} "
         "AND i.project_id = %s WHERE s.source_id = %s AND s.external_id = ''"
     )
     why = Refused(0, 0, "id", "duplicate-id", "An item of this project has the id that this row would get.")
@@ -111,7 +113,7 @@ def _insert_items(source: Import, project: Project, batch: Batch) -> None:
         SELECT %s, %s, s."row", {ITEM_ID}, 1, s.data, s.meta, s.audit, %s,
             %s, s.position + %s, {target}, 0, 0, {target}, 0, 0
         FROM core_stageditem s WHERE s.source_id = %s
-        """,  # noqa: S608 -- our own names
+        """,
         *(project.pk, batch.pk, batch.number, ItemState.OPEN.value, Lane.MAIN.value),
         batch.number << BATCH_SHIFT,
         *((project.overlap, project.audit_overlap) * 2),
@@ -191,7 +193,7 @@ def _lock_items(source: Import) -> None:
     """Lock the items in one order, so that counts read afterwards stay true until the end."""
     if connection.vendor == "postgresql":
         _count(
-            f"SELECT count(*) FROM (SELECT id FROM core_item WHERE id IN ({AFFECTED}) "  # noqa: S608 -- our own names
+            f"SELECT count(*) FROM (SELECT id FROM core_item WHERE id IN ({AFFECTED}) "
             "ORDER BY id FOR NO KEY UPDATE) AS locked",
             source.pk,
         )
@@ -206,7 +208,7 @@ def _close_continued(source: Import) -> int:
             JOIN core_annotation a ON a.item_id = s.item_id AND a.annotator_id = m.id
                 AND a.item_version = i.version AND a.repeat = s.repeat AND a."current"
             WHERE s.source_id = %s)
-        """,  # noqa: S608 -- our own names
+        """,
         *(source.project_id, source.pk),
     )
 
@@ -239,7 +241,7 @@ def _insert_annotations(source: Import, project: Project) -> int:
                  THEN {plain} ELSE {by_question} END
         FROM {STAGED} JOIN core_question q ON q.id = s.question_id
         WHERE s.source_id = %s GROUP BY s.item_id, i.version, m.id, s.repeat
-        """,  # noqa: S608 -- our own names
+        """,
         *(project.guideline_id, source.pk, source.project_id, source.pk),
     )
 
@@ -257,7 +259,7 @@ def _insert_answers(source: Import, schema: Schema) -> None:
         INSERT INTO core_answer (annotation_id, question_id, label_class_id, number, text, fingerprint)
         SELECT a.id, s.question_id, s.label_class_id, s.number, s.text, s.fingerprint
         FROM {STAGED} {MADE} WHERE s.source_id = %s
-        """,  # noqa: S608 -- our own names
+        """,
         *(source.project_id, source.pk),
     )
     if any(question.kind == QuestionKind.MULTIPLE for question in schema.questions):
@@ -268,7 +270,7 @@ def _insert_answers(source: Import, schema: Schema) -> None:
             JOIN core_answer x ON x.annotation_id = a.id AND x.question_id = s.question_id
             JOIN core_labelclass c ON c.question_id = s.question_id AND {_ticks("c.id")}
             WHERE s.source_id = %s AND s.classes <> ''
-            """,  # noqa: S608 -- our own names
+            """,
             *(source.project_id, source.pk),
         )
 
@@ -292,7 +294,7 @@ def _carry_over(source: Import) -> None:
         INSERT INTO core_answer (annotation_id, question_id, label_class_id, number, text, fingerprint)
         SELECT n.id, x.question_id, x.label_class_id, x.number, x.text, x.fingerprint
         FROM {pairs} WHERE {mine} AND NOT EXISTS ({own})
-        """,  # noqa: S608 -- our own names
+        """,
         source.pk,
     )
     run(
@@ -302,7 +304,7 @@ def _carry_over(source: Import) -> None:
         JOIN core_answerchoice c ON c.answer_id = x.id
         JOIN core_answer y ON y.annotation_id = n.id AND y.question_id = x.question_id
         WHERE {mine} AND y.fingerprint = x.fingerprint
-        """,  # noqa: S608 -- our own names
+        """,
         source.pk,
     )
 
@@ -312,7 +314,7 @@ def _mark_incomplete(source: Import, schema: Schema) -> None:
     missing = [_missing(question, schema) for question in schema.questions if question.required]
     if missing:
         run(
-            f'UPDATE core_annotation SET complete = false WHERE source_id = %s AND "current" '  # noqa: S608 -- our own names
+            f'UPDATE core_annotation SET complete = false WHERE source_id = %s AND "current" '
             f"AND ({' OR '.join(missing)})",
             source.pk,
         )
@@ -352,7 +354,7 @@ def _count_items(source: Import) -> None:
             GROUP BY a.item_id
         ) AS f
         WHERE core_item.id = f.item_id
-        """,  # noqa: S608 -- our own names
+        """,
         source.pk,
     )
 
@@ -392,14 +394,14 @@ def _publish_gold(source: Import) -> None:
         "core_gold g JOIN core_stagedanswer s ON s.item_id = g.item_id AND s.question_id = g.question_id "
         "AND s.source_id = %s"
     )
-    run(f"DELETE FROM core_gold_label_classes WHERE gold_id IN (SELECT g.id FROM {stated})", source.pk)  # noqa: S608 -- our own names
+    run(f"DELETE FROM core_gold_label_classes WHERE gold_id IN (SELECT g.id FROM {stated})", source.pk)
     run(
         f"""
         INSERT INTO core_gold_label_classes (gold_id, labelclass_id)
         SELECT g.id, c.id FROM {stated}
         JOIN core_labelclass c ON c.question_id = s.question_id AND {_ticks("c.id")}
         WHERE s.classes <> ''
-        """,  # noqa: S608 -- our own names
+        """,
         source.pk,
     )
     check_schema(project)

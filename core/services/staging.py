@@ -1,5 +1,7 @@
 """Staging: checked rows on their way into the database, and what can only be refused once all are there."""
 
+# ruff: noqa: S608 -- what is put into the statements here are names of our own, never input
+
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -89,7 +91,7 @@ def _insert(table: str, source_id: int, rows: Sequence[NewItem] | Sequence[NewAn
             return
         places = ", ".join(["%s"] * (len(rows[0]) + 1))
         values = ((source_id, *map(_adapted, row)) for row in rows)
-        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", values)  # noqa: S608 -- our own names
+        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", values)
 
 
 def _adapted(value: Any) -> Any:
@@ -176,13 +178,13 @@ def refuse(source: Import, table: str, chosen: str, params: Sequence[Any], why: 
     room = max(MOST_REFUSED - source.rejected, 0)
     kept = run(
         'INSERT INTO core_refusedrow (source_id, "row", line, "column", code, detail) '
-        f'SELECT source_id, "row", line, %s, %s, %s FROM {table} '  # noqa: S608 -- our own names
+        f'SELECT source_id, "row", line, %s, %s, %s FROM {table} '
         f'WHERE id IN ({chosen}) ORDER BY "row" LIMIT %s',
         *(why.column, why.code, why.detail, *params, room),
     )
     if room and not kept:
         return 0
-    moved = run(f"DELETE FROM {table} WHERE id IN ({chosen})", *params)  # noqa: S608 -- our own names
+    moved = run(f"DELETE FROM {table} WHERE id IN ({chosen})", *params)
     source.accepted -= moved
     source.rejected += moved
     return moved
@@ -224,7 +226,7 @@ def _drop_equal_rows(source: Import) -> None:
 
 
 def _drop(source: Import, chosen: str, *params: Any) -> None:
-    dropped = run(f"DELETE FROM core_stagedanswer WHERE id IN ({chosen})", *params)  # noqa: S608 -- our own names
+    dropped = run(f"DELETE FROM core_stagedanswer WHERE id IN ({chosen})", *params)
     source.accepted -= dropped
     source.duplicates += dropped
 
@@ -290,7 +292,7 @@ def _number_repeats(source: Import, *, again: bool) -> None:
         before = "COALESCE(e.most, 0)"
         known = (
             "LEFT JOIN (SELECT item_id, annotator, question_id, max(repeat) AS most "
-            f"FROM ({ANSWERED}) AS answered GROUP BY item_id, annotator, question_id) AS e "  # noqa: S608 -- our own names
+            f"FROM ({ANSWERED}) AS answered GROUP BY item_id, annotator, question_id) AS e "
             "ON e.item_id = s.item_id AND e.annotator = s.annotator AND e.question_id = s.question_id"
         )
         params = [source.project_id, source.pk]
@@ -308,7 +310,7 @@ def _number_repeats(source: Import, *, again: bool) -> None:
             ) AS s {known}
         ) AS numbered
         WHERE core_stagedanswer.id = numbered.id AND core_stagedanswer.repeat <> numbered.turn
-        """,  # noqa: S608 -- our own names
+        """,
         *(source.pk, *params),
     )
 
@@ -325,7 +327,7 @@ def _refuse_clashes(source: Import, *, again: bool) -> None:
     refuse(source, "core_stagedanswer", twice, (source.pk,), why)
     if again:
         known = (
-            f"SELECT s.id FROM core_stagedanswer s JOIN ({ANSWERED}) AS e ON e.item_id = s.item_id "  # noqa: S608 -- our own names
+            f"SELECT s.id FROM core_stagedanswer s JOIN ({ANSWERED}) AS e ON e.item_id = s.item_id "
             "AND e.annotator = s.annotator AND e.question_id = s.question_id AND e.repeat = s.repeat "
             "WHERE s.source_id = %s"
         )

@@ -6,7 +6,7 @@ from django.conf import settings
 from playwright.sync_api import BrowserContext, Page
 
 from core.choices import LeaseState, QuestionKind
-from core.models import Annotation, Flag, LabelClass, Lease, Project, User
+from core.models import Annotation, Flag, Item, LabelClass, Lease, Project, User
 from core.selectors.annotation import answers_of
 from tests.conftest import client_of
 from tests.factories.account import make_user
@@ -53,10 +53,10 @@ class LabelSite:
         project.questions.all().delete()
         for name in ("bob", "carol"):
             add_member(project, self.people[name])
-        names = [f"{slug}-{number:04}" for number in range(n_items)]
-        for item in make_items(project, *names):
+        items = make_items(project, *(f"{slug}-{number:04}" for number in range(n_items)))
+        for item in items:
             item.data = {"text": f"{item.external_id}: {SENTENCE}"[:200]}
-            item.save(update_fields=["data"])
+        Item.objects.bulk_update(items, ["data"], batch_size=200)
         return project
 
     def sign_in(self, context: BrowserContext, name: str) -> None:

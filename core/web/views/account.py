@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from core.exceptions import Conflict, Invalid
 from core.models import User
@@ -29,13 +29,15 @@ from core.web.pages import page_actor, tell_form
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
-sign_in = LoginView.as_view(
-    template_name="core/account/sign_in.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
-    http_method_names=["get", "head", "post"],
+# The methods are checked outside: the view itself would send signed-in people away first.
+sign_in = require_http_methods(["GET", "HEAD", "POST"])(
+    LoginView.as_view(
+        template_name="core/account/sign_in.html",
+        authentication_form=SignInForm,
+        redirect_authenticated_user=True,
+    )
 )
-sign_out = LogoutView.as_view(http_method_names=["post"])
+sign_out = require_POST(LogoutView.as_view())
 
 
 def _enter(request: HttpRequest, user: User) -> HttpResponse:
@@ -48,7 +50,7 @@ def _enter(request: HttpRequest, user: User) -> HttpResponse:
 def first_sign_in(request: HttpRequest, secret: str) -> HttpResponse:
     """The first lead makes an account."""
     find_first_link(secret)
-    form = NewAccountForm(request.POST or None)
+    form = NewAccountForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             user = use_sign_in_link(
@@ -69,7 +71,7 @@ def first_sign_in(request: HttpRequest, secret: str) -> HttpResponse:
 def reset_password(request: HttpRequest, secret: str) -> HttpResponse:
     """Somebody sets a new password by a link that a lead made."""
     link = find_reset_link(secret)
-    form = NewPasswordForm(request.POST or None)
+    form = NewPasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             user = use_reset_link(secret, form.cleaned_data["password"])
@@ -87,23 +89,23 @@ def accept(request: HttpRequest, secret: str) -> HttpResponse:
     """Somebody joins a project, with the account they are signed in to or with a new one."""
     invitation = find_invitation(secret)
     user = request.user if isinstance(request.user, User) else None
-    form = JoinForm(request.POST or None) if user else NewAccountForm(request.POST or None)
-    if request.method == "POST" and (user or form.is_valid()):
+    data = request.POST if request.method == "POST" else None
+    form = JoinForm(data) if user else NewAccountForm(data)
+    if request.method == "POST" and form.is_valid():
         try:
             if user:
                 accept_invitation(secret, user)
-                return redirect("project", invitation.project.slug)
-            user = sign_up_by_invitation(
-                secret,
-                username=form.cleaned_data["username"],
-                password=form.cleaned_data["password"],
-                display_name=form.cleaned_data["display_name"],
-            )
+            else:
+                user = sign_up_by_invitation(
+                    secret,
+                    username=form.cleaned_data["username"],
+                    password=form.cleaned_data["password"],
+                    display_name=form.cleaned_data["display_name"],
+                )
+                login(request, user, backend=BACKEND)
         except (Invalid, Conflict) as error:
-            form.is_valid()
             tell_form(form, error)
         else:
-            login(request, user, backend=BACKEND)
             return redirect("project", invitation.project.slug)
     context = {"form": form, "invitation": invitation}
     return render(request, "core/account/accept_invitation.html", context, status=422 if form.errors else 200)
@@ -115,7 +117,7 @@ def accept(request: HttpRequest, secret: str) -> HttpResponse:
 def profile(request: HttpRequest) -> HttpResponse:
     """One's name, and the projects one is in."""
     user = page_actor(request).user
-    form = ProfileForm(request.POST or None, initial={"display_name": user.display_name})
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial={"display_name": user.display_name})
     if request.method == "POST" and form.is_valid():
         try:
             rename(user, form.cleaned_data["display_name"])
@@ -134,7 +136,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 def password(request: HttpRequest) -> HttpResponse:
     """Another password: other browsers are signed out, tokens stop working."""
     user = page_actor(request).user
-    form = ChangePasswordForm(request.POST or None)
+    form = ChangePasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             n_tokens = change_password(user, old=form.cleaned_data["old"], new=form.cleaned_data["new"])

@@ -172,11 +172,14 @@ class LabelPage {
       if (!this.outbox.refreshed && status.is === "trouble") return this.view.stage("loading");
       return this.view.showEmpty(status.is === "trouble" ? "offline" : status.is, values);
     }
-    if (!empty) return this.view.stage("loading");
+    if (!empty) {
+      const settled = this.outbox.refreshed && !this.outbox.wantsLeases && !status.waiting;
+      return settled && status.refused ? this.view.showEmpty("refused", { n: status.refused }) : this.view.stage("loading");
+    }
     this.scheduleLook(empty);
     return this.view.showEmpty(this.emptyKind(empty), {
       n: empty.held,
-      time: empty.until && new Date(empty.until).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" }),
+      time: empty.until && new Date(empty.until).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
       reason: empty.reason || empty.because,
     });
   }
@@ -563,8 +566,11 @@ class LabelPage {
       return;
     }
     const { opens, command, reason, themeChoice } = button.dataset;
-    if (opens) this.open(opens);
-    else if ("close" in button.dataset) button.closest("dialog").close();
+    if (opens) {
+      // After a click the focus goes back to the item when the dialog closes, after a key to the button.
+      if (event.detail > 0) button.blur();
+      this.open(opens);
+    } else if ("close" in button.dataset) button.closest("dialog").close();
     else if (reason) this.skip(reason);
     else if (themeChoice) chooseTheme(themeChoice);
     else if (command) {

@@ -8,8 +8,8 @@ const REQUEST_TIMEOUT_MS = 20_000;
 const RECENT = 10;
 /** The server's limit of leases in one request. */
 const MOST_HELD = 20;
-/** Refusals after which the server may hold the answer as a draft. */
-const DRAFTED = new Set(["lease-expired", "lease-closed", "item-changed", "project-archived"]);
+/** Refusals after which the lease is gone and the server may hold the answer as a draft. */
+const DRAFTED = new Set(["lease-expired", "lease-closed", "item-changed", "project-archived", "already-answered", "not-found"]);
 /** A skip, later or flag waits this long before it is sent, because it cannot be taken back after. */
 export const TAKE_BACK_MS = 5_000;
 /** Under way for longer than this is called waiting. */
@@ -61,6 +61,7 @@ export class Store {
   /** Several changes in one transaction: [[store, "put", record] | [store, "delete", key] |
    *  [store, "clear"]]. Resolves when they are in the browser's storage; false if they are not. */
   async write(changes) {
+    if (!changes.length) return true;
     if (!this.database) return false;
     try {
       const names = [...new Set(changes.map(([name]) => name))];
@@ -429,6 +430,10 @@ export class Outbox {
 
   drop(entry) {
     this.entries = this.entries.filter((other) => other !== entry);
+    // If the lease is still good, its item may come again.
+    this.done.delete(entry.lease);
+    this.wantsLeases = !this.leases.length;
+    this.wake();
     void this.store.write([["outbox", "delete", entry.key]]);
     this.changed();
   }
@@ -474,8 +479,10 @@ export class Outbox {
     this.kick();
   }
 
+  /** How many leases to hold in all. Refused answers do not use up the places of the next items. */
   get ahead() {
-    return this.offline ? this.settings.offline_ahead : this.settings.ahead;
+    const ahead = this.offline ? this.settings.offline_ahead : this.settings.ahead;
+    return Math.min(MOST_HELD, ahead + this.refusedLeases().length);
   }
 
   // Sending --------------------------------------------------------------------------------------
@@ -532,9 +539,15 @@ export class Outbox {
     return [...new Set(waiting.map((entry) => entry.lease))].slice(0, MOST_HELD);
   }
 
-  /** Leases the server need not send: those in hand, and those whose answers are on their way. */
+  /** Leases that are still this person's although the answer was refused: it can be corrected. */
+  refusedLeases() {
+    const open = this.refused.filter((entry) => entry.kind === "annotation" && !DRAFTED.has(entry.code));
+    return open.map((entry) => entry.lease);
+  }
+
+  /** Leases the server need not send: those in hand, and those whose answers are on their way or refused. */
   have(except = null) {
-    const ids = [...this.leases.map((lease) => lease.id), ...this.waitingLeases(except)];
+    const ids = [...this.leases.map((lease) => lease.id), ...this.waitingLeases(except), ...this.refusedLeases()];
     return [...new Set(ids)].slice(0, MOST_HELD);
   }
 
@@ -624,7 +637,7 @@ export class Outbox {
   async fetchLeases() {
     const body = this.refreshed
       ? { count: this.ahead, have: this.have() }
-      : { count: Math.min(MOST_HELD, Math.max(this.ahead, this.leases.length + this.waiting.length)), have: this.waitingLeases() };
+      : { count: Math.min(MOST_HELD, Math.max(this.ahead, this.leases.length + this.waiting.length)), have: [...this.waitingLeases(), ...this.refusedLeases()].slice(0, MOST_HELD) };
     const reply = await this.api.request("POST", this.urls.leases, body);
     const meaning = verdict({ kind: "leases" }, { ...reply, json: reply.json && { ...reply.json, next: reply.json.leases } });
     if (meaning.is === "saved") {

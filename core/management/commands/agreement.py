@@ -1,0 +1,78 @@
+"""How far people agree on one question: the report of the API, as JSON or in a few lines."""
+
+import argparse
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from core.choices import ItemsChoice, Level, Uncertain
+from core.exceptions import DomainError
+from core.models import Project
+from core.pipelines.agreement import GROUPINGS, agreement_report
+
+
+class Command(BaseCommand):
+    """With ``--json`` one JSON document on standard output and nothing else."""
+
+    help = "Report how far people agree on a question of the project SLUG."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """What the API takes, as options."""
+        parser.add_argument("slug")
+        parser.add_argument("--question", help="its key; may be left out where there is only one")
+        parser.add_argument("--level", choices=Level.values, help="default: by the question's kind")
+        parser.add_argument("--uncertain", choices=Uncertain.values, default=Uncertain.CLASS.value)
+        parser.add_argument("--items", choices=ItemsChoice.values, default=ItemsChoice.ALL.value)
+        parser.add_argument("--slice", help="meta.<key>:<value>")
+        parser.add_argument("--by", choices=GROUPINGS)
+        parser.add_argument("--repeat", type=int, default=1)
+        parser.add_argument("--annotators", choices=["pseudonym", "name"], default="pseudonym")
+        parser.add_argument("--json", action="store_true", dest="as_json")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """A refusal is one line on standard error and exit status 1."""
+        project = Project.objects.filter(slug=options["slug"]).first()
+        if project is None:
+            raise CommandError(f"There is no project {options['slug']!r}.")
+        try:
+            report = agreement_report(
+                project,
+                options["question"],
+                level=options["level"],
+                uncertain=options["uncertain"],
+                items=options["items"],
+                slice=options["slice"],
+                by=options["by"],
+                repeat=options["repeat"],
+                real_names=options["annotators"] == "name",
+            )
+        except DomainError as error:
+            raise CommandError(error.detail) from None
+        if options["as_json"]:
+            self.stdout.write(json.dumps(report, ensure_ascii=False, allow_nan=False))
+        else:
+            self.stdout.write(_in_words(report))
+
+
+def _in_words(report: dict[str, Any]) -> str:
+    head = f"{report['question']} ({report['level']}, uncertain answers as {report['uncertain']})"
+    counts = f"{report['n_annotations']:,} answers of {report['n_annotators']:,} people"
+    items = f"{report['n_items']:,} items, {report['n_items_used']:,} with two or more"
+    lines = [f"{head}: {counts} on {items}"]
+    for name, figure in report["coefficients"].items():
+        lines.append(f"{name:20} {_figure(figure)}")
+    if report["verdict"]:
+        level = report["verdict"]["level"].replace("_", " ")
+        lines.append(f"{level} (Landis and Koch, probability {report['verdict']['probability']:.2f})")
+    if report["against_gold"]:
+        figure = report["against_gold"]["majority_accuracy_fractional_ties"]
+        lines.append(f"majority against gold {_figure(figure)}, {report['against_gold']['n_items']:,} items")
+    return "\n".join(lines)
+
+
+def _figure(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return f"none ({figure['reason']})"
+    interval = f" ({figure['ci'][0]:.3f} to {figure['ci'][1]:.3f})" if figure["ci"] else ""
+    return f"{figure['value']:.3f}{interval}"

@@ -1,0 +1,134 @@
+"""Forms of the import pages: the file, and what its columns are."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from core.choices import FileFormat, ImportKind
+from core.pipelines.preview import OPTIONAL, REQUIRED, FilePreview
+
+MOST_COLUMNS = 200
+KIND_HINTS = {
+    ImportKind.ITEMS: _("items: what people will label"),
+    ImportKind.ANNOTATIONS: _("annotations: answers that people gave elsewhere"),
+    ImportKind.GOLD: _("gold: the known true answer of some items"),
+}
+ENCODINGS = [
+    ("", _("found by itself (UTF-8, or by its byte order mark)")),
+    ("windows-1252", _("Windows-1252 (Western Europe)")),
+    ("iso-8859-2", _("ISO 8859-2 (Central Europe)")),
+    ("windows-1251", _("Windows-1251 (Cyrillic)")),
+    ("shift_jis", "Shift JIS"),
+    ("gb18030", "GB 18030"),
+    ("euc-kr", "EUC-KR"),
+]
+DATA, META, ID = "data", "meta", "id"
+ROLES = [
+    (DATA, _("data, to be shown")),
+    (META, _("metadata, to filter by")),
+    (ID, _("the item's id")),
+]
+
+
+class UploadForm(forms.Form):
+    """The file and what it holds."""
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("CSV, JSONL, JSON or Parquet, plain or gzip."),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.gz"}),
+    )
+    kind = forms.ChoiceField(
+        label=_("What it holds"),
+        choices=list(KIND_HINTS.items()),
+        initial=ImportKind.ITEMS,
+        widget=forms.RadioSelect,
+    )
+    format = forms.ChoiceField(
+        label=_("Format"), choices=[("", _("found by itself")), *FileFormat.choices], required=False
+    )
+    encoding = forms.ChoiceField(label=_("Encoding"), choices=ENCODINGS, required=False)
+
+
+class ColumnsForm(forms.Form):
+    """What each column of the file is. For items a role per column, else a column per name of ours."""
+
+    def __init__(self, kind: str, preview: FilePreview, data: Any = None) -> None:
+        super().__init__(data)
+        self.kind = kind
+        self.preview = preview
+        self.columns = preview.columns[:MOST_COLUMNS]
+        if preview.nested:
+            return
+        if kind == ImportKind.ITEMS:
+            self._add_roles()
+        else:
+            self._add_targets()
+
+    def _add_roles(self) -> None:
+        chosen = self.preview.mapping.get("id")
+        for number, column in enumerate(self.columns):
+            role = ID if column == chosen else META if column.startswith("meta.") else DATA
+            self.fields[f"role-{number}"] = forms.ChoiceField(label=column, choices=ROLES, initial=role)
+
+    def _add_targets(self) -> None:
+        columns = [(str(number), column) for number, column in enumerate(self.columns)]
+        for target in (*REQUIRED[self.kind], *OPTIONAL[self.kind]):
+            needed = target in REQUIRED[self.kind]
+            source = self.preview.mapping.get(target)
+            self.fields[f"target-{target}"] = forms.ChoiceField(
+                label=target,
+                choices=[("", _("choose a column") if needed else _("not in the file")), *columns],
+                required=needed,
+                initial=str(self.columns.index(source)) if source in self.columns else "",
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """One id, and no column in two places."""
+        fields = self.cleaned_data
+        if [role for name, role in fields.items() if name.startswith("role-")].count(ID) > 1:
+            raise forms.ValidationError(_("Only one column can be the item's id."))
+        places = [place for name, place in fields.items() if name.startswith("target-") and place]
+        if len(set(places)) < len(places):
+            raise forms.ValidationError(_("One column cannot be two things."))
+        return fields
+
+    def mapping(self) -> dict[str, str]:
+        """The ``columns`` of the import: our name to the file's, where they differ. When the form is valid."""
+        if self.kind != ImportKind.ITEMS:
+            return {
+                name.removeprefix("target-"): self.columns[int(place)]
+                for name, place in self.cleaned_data.items()
+                if place
+            }
+        renames: dict[str, str] = {}
+        for number, column in enumerate(self.columns):
+            target = _target(column, self.cleaned_data.get(f"role-{number}", ""))
+            if target != column:
+                renames[target] = column
+        return renames
+
+
+def _target(column: str, role: str) -> str:
+    """What a column of items becomes. A column called id that is not the id must get another name."""
+    if role == ID:
+        return "id"
+    if role == META:
+        return column if column.startswith("meta.") else f"meta.{column}"
+    if role == DATA:
+        bare = column.removeprefix("meta.")
+        return f"{bare}_in_file" if bare == "id" else bare
+    return column
+
+
+class ImagesForm(forms.Form):
+    """A zip of images."""
+
+    file = forms.FileField(
+        label=_("Zip file of images"),
+        help_text=_(
+            "PNG, JPEG, GIF or WebP. An item shows an image when a data field holds the image's name in the zip."
+        ),
+        widget=forms.FileInput(attrs={"accept": ".zip"}),
+    )

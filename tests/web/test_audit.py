@@ -1,0 +1,31 @@
+"""The audit log's page."""
+
+import pytest
+
+from core.services.audit import record
+from tests.conftest import Actors, client_of
+
+pytestmark = pytest.mark.django_db
+PAGE = "/projects/birds/audit"
+
+
+def test_the_log_is_read_page_by_page(actors: Actors) -> None:
+    for number in range(60):
+        record(actors.alice, actors.project, "member.changed", f"bob {number}")
+    record(None, actors.project, "job.lost", "import")
+    browser = client_of(actors.alice)
+
+    first = browser.get(PAGE)
+    assert [event.thing for event in first.context["events"]][:2] == ["import", "bob 59"]
+    second = browser.get(PAGE + first.context["older_url"])
+    assert [event.thing for event in second.context["events"]][-1] == "bob 0"
+    assert second.context["older_url"] is None
+    narrowed = browser.get(PAGE, {"verb": "job.lost"})
+    assert [event.thing for event in narrowed.context["events"]] == ["import"]
+
+
+def test_an_empty_log_says_what_it_is_for(actors: Actors) -> None:
+    assert "Nothing has happened yet" in client_of(actors.alice).get(PAGE).content.decode()
+    nonsense = client_of(actors.alice).get(PAGE, {"verb": "<script>", "before": "-1"})
+    assert nonsense.status_code == 200
+    assert "<script>" not in nonsense.content.decode().replace("<script src=", "")
