@@ -25,7 +25,9 @@ DOCUMENT = {
     "slug": "bench",
     "name": "Bench",
     "overlap": 3,
-    "questions": [{"key": "q", "kind": "single", "title": "Which?", "classes": [{"name": "a"}, {"name": "b"}]}],
+    "questions": [
+        {"key": "q", "kind": "single", "title": "Which?", "classes": [{"name": "a"}, {"name": "b"}]}
+    ],
 }
 
 
@@ -41,7 +43,9 @@ def write_items(path: Path, rows: int) -> None:
     """A JSONL file of items."""
     with path.open("w") as file:
         for number, text in enumerate(texts(rows)):
-            file.write(f'{{"id": "item-{number}", "data": {{"text": "{text}"}}, "meta": {{"source": "bench"}}}}\n')
+            file.write(
+                f'{{"id": "item-{number}", "data": {{"text": "{text}"}}, "meta": {{"source": "bench"}}}}\n'
+            )
 
 
 def measured(site: Installation, *words: str) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def first_visit(site: LabelSite, name: str, browser_path: str) -> Iterator[tuple
         browser.close()
 
 
-def measure_first_load(site: LabelSite, server: Server, context: BrowserContext, page: Page) -> list[Figure]:
+def measure_first_load(site: LabelSite, server: Server, page: Page) -> list[Figure]:
     """Requests and kB from nothing to an item that can be answered and reloaded without a network."""
     before = len(server.lines())
     begin = time.perf_counter()
@@ -274,7 +274,7 @@ def main() -> int:
         server.warm_up()
         site = LabelSite(server.url, options.items)
         with first_visit(site, "bob", browser) as (context, page):
-            figures = measure_first_load(site, server, context, page)
+            figures = measure_first_load(site, server, page)
             start(page)
             figures += measure_answers(site, page, options.answers)
             figures += measure_offline(site, context, page)

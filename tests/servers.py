@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,6 +42,8 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 PIECES_OF_POSTGRES = ("bin", "lib", "share")
+# The kernel ends a server when the thread that started it ends: this one lasts as long as the tests.
+_starter = ThreadPoolExecutor(1, "starter of servers")
 
 
 class ServiceError(Exception):
@@ -116,7 +119,8 @@ class Service:
         if self.is_running():
             return
         with self.log.open("ab") as log:
-            self.process = psutil.Popen(
+            starting = _starter.submit(
+                psutil.Popen,
                 list(self.command()),
                 cwd=ROOT if self.user() is None else "/",
                 env=dict(self.environment()),
@@ -129,6 +133,7 @@ class Service:
                 start_new_session=True,
                 preexec_fn=end_with_parent(self.dies_by),
             )
+            self.process = starting.result()
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
             if not self.is_running() or time.monotonic() > deadline:

@@ -10,8 +10,8 @@ if "LABELAPP_TEST_DATA" not in os.environ:  # xdist's processes use the folder o
     atexit.register(shutil.rmtree, os.environ["LABELAPP_TEST_DATA"], ignore_errors=True)
 os.environ["LABELAPP_DATA"] = os.environ["LABELAPP_TEST_DATA"]
 
-from labelapp.settings import *  # noqa: E402, F403 -- the data folder must be known first
-from labelapp.settings import DATA_DIR, DATABASES  # noqa: E402
+from labelapp.settings import *  # noqa: F403 -- the data folder must be known first
+from labelapp.settings import DATA_DIR, DATABASES
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # a file: as in use, with WAL and with threads
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

@@ -1,4 +1,4 @@
-"""Every address × every method × everybody: what core.access.ROUTES says is what happens, and nothing else.
+"""Every address, every method, everybody: what core.access.ROUTES says is what happens, and nothing else.
 
 A new address needs a row there, and each method that it answers an entry; otherwise this file fails.
 """
@@ -76,7 +76,9 @@ class World:
             "slug": self.project.slug,
             "secret": SECRET,
             "key": "answer",
-            "class_id": LabelClass.objects.filter(question__project=self.project).values_list("pk", flat=True)[0],
+            "class_id": LabelClass.objects.filter(question__project=self.project).values_list(
+                "pk", flat=True
+            )[0],
             "member_id": self.members["annotator"].pk,
             "invitation_id": Invitation.objects.values_list("pk", flat=True)[0],
             "lease_id": self._lease(owner),
@@ -105,12 +107,14 @@ class World:
         return {}
 
     def _lease(self, owner: str) -> UUID:
-        return self.members[owner].leases.filter(state="active").values_list("pk", flat=True).last()
+        return self.members[owner].leases.filter(state="active").latest("created_at").pk
 
     def _token(self, who: str) -> int:
         user = self.people[who] or self.people["annotator"]
         token, _made = Token.objects.get_or_create(
-            user=user, name="of " + who, defaults={"digest": who, "prefix": who, "expires_at": "2099-01-01T00:00Z"}
+            user=user,
+            name="of " + who,
+            defaults={"digest": who, "prefix": who, "expires_at": "2099-01-01T00:00Z"},
         )
         return token.pk
 
@@ -138,7 +142,7 @@ def world(actors: Actors, media: Any) -> World:
             continue
         member = Membership.objects.select_related("project").get(project=project, user=user)
         world.members[who] = member
-        Annotation.objects.create(item=items[29], annotator=member, guideline=project.guideline)
+        Annotation.objects.create(item=items[29], annotator=member, guideline=project.guidelines.get())
         (late,) = hand_out(member, 1).leases
         Draft.objects.create(
             annotator=member,

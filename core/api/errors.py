@@ -61,7 +61,11 @@ def problem(error: Exception, context: Mapping[str, Any]) -> Response:
         return _of_domain(error, request)
     if isinstance(error, rest.ValidationError):
         return _answer(
-            request, 400, "invalid", "The request is not as this address expects it.", errors=_fields(error.detail)
+            request,
+            400,
+            "invalid",
+            "The request is not as this address expects it.",
+            errors=_fields(error.detail),
         )
     if isinstance(error, rest.APIException):
         return _of_rest(error, request)
@@ -76,7 +80,7 @@ def problem(error: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database unavailable: %s", type(error).__name__)
         return _unavailable(request)
-    got_request_exception.send(sender=type(context["view"]), request=request._request)
+    got_request_exception.send(sender=type(context["view"]), request=request)
     logger.error("unexpected %s in %s %s", type(error).__name__, request.method, request.path, exc_info=error)
     return Response(_body(500, "server-error", request.path, _SERVER_ERROR), 500, content_type=PROBLEM_JSON)
 
@@ -114,9 +118,7 @@ def _of_rest(error: rest.APIException, request: Request) -> Response:
 def _unavailable(request: Request) -> Response:
     detail = "Nothing was lost. Send the same request again in a moment."
     body = _body(503, "unavailable", request.path, detail)
-    return Response(
-        body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}, content_type=PROBLEM_JSON
-    )
+    return Response(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}, content_type=PROBLEM_JSON)
 
 
 def _answer(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
@@ -15,8 +15,12 @@ PAGE_SIZE = 50
 LARGEST_PAGE = 200
 PAGE_PARAMETERS = frozenset({"cursor", "page_size"})
 PAGES = [
-    OpenApiParameter("cursor", str, description="Where the page begins; taken from `next` of the page before."),
-    OpenApiParameter("page_size", int, description=f"Rows to a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} without it."),
+    OpenApiParameter(
+        "cursor", str, description="Where the page begins; taken from `next` of the page before."
+    ),
+    OpenApiParameter(
+        "page_size", int, description=f"Rows to a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} without it."
+    ),
 ]
 LONGEST_VALUE = 1000
 SALT = "core.api.pagination"
@@ -35,7 +39,9 @@ def allowed_parameters(request: Request, names: Collection[str], *, paged: bool 
     for name, values in request.query_params.lists():
         known = name in allowed or (bool(prefixes) and name.startswith(prefixes))
         if not known or name in prefixes:
-            raise Invalid("unknown-filter", f"There is no filter {name[:60]!r} here.", allowed=sorted(allowed))
+            raise Invalid(
+                "unknown-filter", f"There is no filter {name[:60]!r} here.", allowed=sorted(allowed)
+            )
         if len(values) > 1:
             raise Invalid("repeated-filter", f"{name[:60]!r} may be given once.")
         if len(values[0]) > LONGEST_VALUE or "\0" in values[0]:
@@ -46,7 +52,11 @@ def allowed_parameters(request: Request, names: Collection[str], *, paged: bool 
 
 def whole_number(text: str, name: str, *, least: int = 0, most: int = 2**31 - 1) -> int:
     """A parameter that must be a whole number between two bounds; raises Invalid ``bad-filter``."""
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(most)) or not least <= int(text) <= most:
+    if (
+        not (text.isascii() and text.isdigit())
+        or len(text) > len(str(most))
+        or not least <= int(text) <= most
+    ):
         raise Invalid("bad-filter", f"{name} must be a whole number from {least} to {most}.")
     return int(text)
 
@@ -70,7 +80,7 @@ def paginate(
     last = [_plain(getattr(page[-1], name)) for name in order]
     query = request.query_params.copy()
     query["cursor"] = signing.dumps({"by": list(order), "at": last}, salt=SALT)
-    return page, public_address(request._request, f"{request.path}?{query.urlencode()}")
+    return page, public_address(request, f"{request.path}?{query.urlencode()}")
 
 
 def _page_size(request: Request) -> int:
@@ -94,8 +104,15 @@ def _values_of(cursor: str, order: Sequence[str], model: type[Model]) -> list[An
         raise Invalid("bad-cursor", "This cursor was not made here.") from None
     if content["by"] != list(order):
         raise Invalid("bad-cursor", "This cursor belongs to another list.")
-    fields = [model._meta.pk if name == "pk" else model._meta.get_field(name) for name in order]
+    fields = [_field(model, name) for name in order]
     return [field.to_python(value) for field, value in zip(fields, content["at"], strict=True)]
+
+
+def _field(model: type[Model], name: str) -> "Field[Any, Any]":
+    meta = model._meta  # noqa: SLF001 -- Django's documented API
+    field = meta.pk if name == "pk" else meta.get_field(name)
+    assert isinstance(field, Field)  # noqa: S101 -- lists are ordered by columns
+    return field
 
 
 def _after(order: Sequence[str], values: Sequence[Any], *, descending: bool) -> Q:

@@ -22,8 +22,8 @@ class StrictJSONParser(BaseParser):
     def parse(
         self,
         stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
+        media_type: str | None = None,  # noqa: ARG002 -- the framework's signature
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 -- the framework's signature
     ) -> dict[str, Any]:
         """The body as a dict. Raises Invalid with the code of what is wrong, RequestDataTooBig over the limit."""
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
@@ -49,7 +49,10 @@ class AlwaysJSON(BaseContentNegotiation):
         return next((parser for parser in parsers if parser.media_type == given), None)
 
     def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
+        self,
+        request: Request,  # noqa: ARG002 -- the framework's signature
+        renderers: Any,
+        format_suffix: str | None = None,  # noqa: ARG002 -- the framework's signature
     ) -> tuple[BaseRenderer, str]:
         """The first renderer of the view."""
         return renderers[0], renderers[0].media_type

@@ -30,13 +30,13 @@ PROBLEM = {
 }
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes tokens in the document."""
 
     target_class = "core.api.authentication.TokenAuthentication"
     name = "token"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 -- the library's signature
         """The header."""
         return {
             "type": "apiKey",
@@ -46,13 +46,13 @@ class TokenScheme(OpenApiAuthenticationExtension):
         }
 
 
-class BrowserScheme(OpenApiAuthenticationExtension):
+class BrowserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes the browser's session in the document."""
 
     target_class = "core.api.authentication.BrowserAuthentication"
     name = "session"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 -- the library's signature
         """The cookie."""
         return {
             "type": "apiKey",
@@ -79,7 +79,7 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
 @lru_cache(maxsize=1)
 def openapi() -> dict[str, Any]:
     """The document, made once per process."""
-    document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return document
 
 

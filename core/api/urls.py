@@ -4,8 +4,20 @@ from django.urls import URLPattern, URLResolver, path
 
 from core.access import Action
 from core.api.schema import SchemaView
-from core.api.views import agreement, annotation, audit, export, membership, project, token
+from core.api.views import (
+    agreement,
+    annotation,
+    audit,
+    export,
+    imports,
+    item,
+    job,
+    membership,
+    project,
+    token,
+)
 from core.choices import ProjectState
+from core.services.item import restore_item, return_item, withdraw_item
 
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -55,11 +67,54 @@ urlpatterns: list[URLPattern | URLResolver] = [
         membership.OneInvitation.as_view(),
         name="invitation",
     ),
-    path("members/<int:member_id>/reset-link", membership.MemberResetLink.as_view(), name="member-reset-link"),
+    path(
+        "members/<int:member_id>/reset-link", membership.MemberResetLink.as_view(), name="member-reset-link"
+    ),
     path("projects/<slug:slug>/audit", audit.Events.as_view(), name="audit"),
     path("tokens", token.Tokens.as_view(), name="tokens"),
     path("tokens/<int:token_id>", token.OneToken.as_view(), name="token"),
     path("projects/<slug:slug>/annotations", export.Annotations.as_view(), name="annotations"),
     path("projects/<slug:slug>/labels", export.Labels.as_view(), name="labels"),
     path("projects/<slug:slug>/agreement", agreement.Agreement.as_view(), name="agreement"),
+    path("projects/<slug:slug>/imports", imports.Imports.as_view(), name="imports"),
+    path("projects/<slug:slug>/imports/preview", imports.PreviewImport.as_view(), name="import-preview"),
+    path("projects/<slug:slug>/imports/<int:import_id>", imports.OneImport.as_view(), name="import"),
+    path(
+        "projects/<slug:slug>/imports/<int:import_id>/errors",
+        imports.ImportErrors.as_view(),
+        name="import-errors",
+    ),
+    path(
+        "projects/<slug:slug>/imports/<int:import_id>/accept",
+        imports.DecideImport.as_view(),
+        name="import-accept",
+    ),
+    path(
+        "projects/<slug:slug>/imports/<int:import_id>/discard",
+        imports.DecideImport.as_view(accept=False),
+        name="import-discard",
+    ),
+    path("projects/<slug:slug>/items", item.Items.as_view(), name="items"),
+    path(
+        "projects/<slug:slug>/items/<path:name>/withdraw",
+        item.ChangeItem.as_view(change=withdraw_item),
+        name="item-withdraw",
+    ),
+    path(
+        "projects/<slug:slug>/items/<path:name>/restore",
+        item.ChangeItem.as_view(change=restore_item),
+        name="item-restore",
+    ),
+    path(
+        "projects/<slug:slug>/items/<path:name>/return",
+        item.ChangeItem.as_view(change=return_item),
+        name="item-return",
+    ),
+    path("projects/<slug:slug>/items/<path:name>", item.OneItem.as_view(), name="item"),
+    path("projects/<slug:slug>/batches", item.Batches.as_view(), name="batches"),
+    path("projects/<slug:slug>/batches/<int:number>", item.OneBatch.as_view(), name="batch"),
+    path("projects/<slug:slug>/assets", item.Assets.as_view(), name="assets"),
+    path("projects/<slug:slug>/assets/<path:name>", item.OneAsset.as_view(), name="asset"),
+    path("jobs/<uuid:job_id>", job.OneJob.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/cancel", job.CancelJob.as_view(), name="job-cancel"),
 ]

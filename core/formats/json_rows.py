@@ -9,6 +9,7 @@ from core.formats.strict_json import Scanned, StrictDecoder, StrictJsonError, to
 from core.formats.table import Limits, Row
 from core.formats.text import Lines
 
+_CUT_TOKEN = re.compile(r"[\\\w.+-]*")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_TOKEN = 16  # a cut literal or escape sequence is shorter than this
 
@@ -126,7 +127,7 @@ class _Buffer:
 
     def _at_error(self, error: json.JSONDecodeError, row: int) -> FileError:
         line = self.line + self._text.count("\n", self._at, error.pos)
-        if error.pos >= len(self._text) or self._unterminated(error):
+        if self._unterminated(error) or _CUT_TOKEN.fullmatch(self._text, error.pos):
             return FileError("truncated", f"The file ends inside row {row:,}.", row=row, line=line)
         return FileError("invalid-json", f"Row {row:,}, line {line:,}: {error.msg}.", row=row, line=line)
 

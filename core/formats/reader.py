@@ -1,6 +1,7 @@
 """One door to every format: bytes in, rows and row errors out."""
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
@@ -13,14 +14,12 @@ from core.formats.compression import (
     read_head,
 )
 from core.formats.csv_rows import CsvReader
-from core.formats.errors import FileError, RowError
+from core.formats.errors import FileError
 from core.formats.json_rows import json_rows, jsonl_rows
 from core.formats.parquet_rows import ParquetReader
 from core.formats.sniff import HEAD_BYTES, decide_format, sniff
-from core.formats.table import DEFAULT_LIMITS, Limits, Row, RowStream
+from core.formats.table import DEFAULT_LIMITS, Limits, RowStream
 from core.formats.text import Encoding, Lines, detect_encoding, strict_text, unmarked
-
-_SPOOL_BYTES = 16 * 2**20
 
 
 def read_rows(
@@ -55,7 +54,9 @@ def read_rows(
         chunks = limited(plain_chunks(head, stream), limits)
     if kind == "parquet":
         decide_format(format, kind, "")
-        return _parquet(_seekable(stream, chunks, packed=packed), limits)
+        direct = stream.seekable() and not packed
+        parquet = ParquetReader(stream, limits) if direct else _spooled(chunks, limits)
+        return RowStream(parquet.rows(), format="parquet", encoding=None, columns=parquet.columns)
     found = detect_encoding(head, encoding) if kind == "text" else Encoding("utf-8", 0)
     chosen = decide_format(format, kind, head[found.mark : HEAD_BYTES].decode(found.name, "replace"))
     chunks = unmarked(chunks, found)
@@ -86,18 +87,15 @@ def _first(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return head, chain((head,), chunks) if head else chunks
 
 
-def _seekable(stream: BinaryIO, chunks: Iterator[bytes], *, packed: bool) -> BinaryIO:
+def _spooled(chunks: Iterator[bytes], limits: Limits) -> ParquetReader:
     """Parquet is read from its end: what cannot seek, or is packed, goes through a temporary file."""
-    if not packed and stream.seekable():
-        return stream
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 -- lives as long as the rows
-    for chunk in chunks:
-        spool.write(chunk)
-    spool.seek(0)
-    return spool  # type: ignore[return-value]  # a BinaryIO in all but its declared base class
-
-
-def _parquet(stream: BinaryIO, limits: Limits) -> RowStream:
-    table = ParquetReader(stream, limits)
-    rows: Iterator[Row | RowError] = table.rows()
-    return RowStream(rows, format="parquet", encoding=None, columns=table.columns)
+    spool = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with its reader
+    try:
+        for chunk in chunks:
+            spool.write(chunk)
+        reader = ParquetReader(spool, limits)
+    except FileError:
+        spool.close()
+        raise
+    weakref.finalize(reader, spool.close)
+    return reader

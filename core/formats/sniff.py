@@ -91,8 +91,9 @@ def _text_format(wanted: Format | None, start: str) -> Format:
             return _agree(wanted, ("json",), "a JSON array")
         return _agree(wanted, ("csv", "json"), "a JSON array")
     if re.match(r'\{\s*["}]', start):
-        first_line = start.splitlines()[0].rstrip()
-        evident: Format = "jsonl" if first_line.endswith("}") else "json"
+        first_line, line_end, _ = start.partition("\n")
+        whole = not line_end or first_line.rstrip().endswith("}")
+        evident: Format = "jsonl" if whole else "json"
         return _agree(wanted, (evident, "jsonl", "json"), "JSON")
     if wanted == "jsonl" and any(line.lstrip().startswith("{") for line in start.splitlines()):
         return "jsonl"  # the first row is broken, others look right: say so row by row

@@ -23,15 +23,19 @@ def import_archive(membership: Membership, upload: BinaryIO) -> list[Asset]:
             images.append(image)
             if is_new:
                 new.append(image.sha256)
-        if not images:
-            raise Invalid("no-images", "The archive holds no images.")
-        return add_assets(membership, images)
+        return add_assets(membership, _some(images))
     except FileError as error:
         drop_images(membership.project_id, new)
         raise Invalid(error.code, error.detail) from None
     except BaseException:
         drop_images(membership.project_id, new)
         raise
+
+
+def _some(images: list[StoredImage]) -> list[StoredImage]:
+    if not images:
+        raise Invalid("no-images", "The archive holds no images.")
+    return images
 
 
 def _kind(name: str, data: bytes) -> str:

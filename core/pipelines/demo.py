@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import random
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from core.numerics import digits as pictures
 from core.pipelines.demo_texts import INTENTS, MESSAGES, UNSURE
 from core.pipelines.job import run_job
 from core.selectors.imports import import_of
-from core.services.asset import store_assets
+from core.services.asset import add_assets, store_image
 from core.services.imports import start_import
 from core.services.project import found_project
 
@@ -47,16 +46,16 @@ def _digits(lead: User | None) -> Project:
     project = found_project(lead, _digits_document(), "" if lead else KEEPER)
     member = project.memberships.select_related("project", "user").get()
     names = [f"digit-{number:03}" for number in range(N_DIGITS)]
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as files:
-        for name, image in zip(names, data.images, strict=True):
-            files.writestr(f"{name}.png", pictures.as_png(image))
-    archive.seek(0)
-    store_assets(member, archive)
+    images = [
+        store_image(project.pk, f"{name}.png", pictures.as_png(image), "png")[0]
+        for name, image in zip(names, data.images, strict=True)
+    ]
+    add_assets(member, images)
     _import(member, ImportKind.ITEMS, [{"id": name, "data": {"image": f"{name}.png"}} for name in names])
     rng = np.random.default_rng(SEED)
     answers = {
-        name: pictures.simulated_answers(data, skill=skill, unsure=unsure, rng=rng) for name, skill, unsure in PEOPLE
+        name: pictures.simulated_answers(data, skill=skill, unsure=unsure, rng=rng)
+        for name, skill, unsure in PEOPLE
     }
     classes = [str(digit) for digit in range(pictures.DIGITS)] + [UNSURE]
     rows = []
@@ -64,12 +63,18 @@ def _digits(lead: User | None) -> Project:
         # Two thirds have all three answers, the rest wait for you.
         people = rng.permutation(len(PEOPLE))[: 3 if place % 3 else int(rng.integers(0, 3))]
         rows += [
-            {"item_id": item, "annotator": PEOPLE[one][0], "question": "digit", "label": classes[answers[PEOPLE[one][0]][place]]}
+            {
+                "item_id": item,
+                "annotator": PEOPLE[one][0],
+                "question": "digit",
+                "label": classes[answers[PEOPLE[one][0]][place]],
+            }
             for one in people
         ]
     _import(member, ImportKind.ANNOTATIONS, rows)
     gold = [
-        {"item_id": item, "question": "digit", "label": str(truth)} for item, truth in zip(names, data.truth, strict=True)
+        {"item_id": item, "question": "digit", "label": str(truth)}
+        for item, truth in zip(names, data.truth, strict=True)
     ]
     _import(member, ImportKind.GOLD, gold)
     return project
@@ -79,7 +84,9 @@ def _messages(lead: User | None) -> Project:
     project = found_project(lead, _messages_document(), "" if lead else KEEPER)
     member = project.memberships.select_related("project", "user").get()
     names = [f"message-{number:02}" for number in range(len(MESSAGES))]
-    items = [{"id": name, "data": {"text": text}} for name, (text, _shares) in zip(names, MESSAGES, strict=True)]
+    items = [
+        {"id": name, "data": {"text": text}} for name, (text, _shares) in zip(names, MESSAGES, strict=True)
+    ]
     _import(member, ImportKind.ITEMS, items)
     draw = random.Random(SEED)  # noqa: S311 -- a demo, not a secret
     rows = []
@@ -123,8 +130,7 @@ def _digits_document() -> dict[str, Any]:
         "name": "Demo: handwritten digits",
         "overlap": 3,
         "audit_fraction": 0.12,
-        "guideline": NOTICE
-        + "# Which digit was written?\n\n"
+        "guideline": NOTICE + "# Which digit was written?\n\n"
         "Say what the writer *meant*, not what it looks like at first sight.\n\n"
         "- A stroke through the stem makes a **7**, not a 1.\n"
         "- An open top makes a **4**, a closed one a **9**.\n"
@@ -136,7 +142,12 @@ def _digits_document() -> dict[str, Any]:
                 "title": "Which digit is this?",
                 "classes": [
                     *({"name": str(digit), "key": str(digit)} for digit in range(10)),
-                    {"name": UNSURE, "key": "-", "uncertain": True, "definition": "Two digits are equally likely, or none is."},
+                    {
+                        "name": UNSURE,
+                        "key": "-",
+                        "uncertain": True,
+                        "definition": "Two digits are equally likely, or none is.",
+                    },
                 ],
             }
         ],
@@ -149,8 +160,7 @@ def _messages_document() -> dict[str, Any]:
         "slug": SLUGS[1],
         "name": "Demo: messages to a library",
         "overlap": 3,
-        "guideline": NOTICE
-        + "# What does the writer want?\n\n"
+        "guideline": NOTICE + "# What does the writer want?\n\n"
         "Choose what a helpful librarian would do first.\n\n"
         "| If the message … | choose |\n|---|---|\n"
         "| asks for more time with something borrowed | borrow or renew |\n"

@@ -8,13 +8,14 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any, BinaryIO, TypeVar
 
-from core.choices import AuditPart, ImportKind, ImportState, OnError, QuestionKind
+from core.choices import AuditPart, FileFormat, ImportKind, ImportState, OnError, QuestionKind
 from core.exceptions import DomainError, Invalid
 from core.formats.errors import FileError, RowError
 from core.formats.reader import read_rows
 from core.formats.rows import AnnotationRow, GoldRow, ItemRow, Label, annotation_rows, gold_rows, item_rows
+from core.formats.writers import write_rows
 from core.models import Import, Job, Project
-from core.selectors.imports import item_ids
+from core.selectors.imports import REFUSED_COLUMNS, item_ids, refused_table
 from core.selectors.question import QuestionSpec, Schema, schema_of
 from core.services.answer import CheckedAnswer, ValueRefused, check_value
 from core.services.imports import begin_check, cancel_import, fail_import, hold_import, import_folder
@@ -53,6 +54,11 @@ def run_import(job: Job) -> None:
         fail_import(job, source, error.code, error.detail, **_plain(error.data))
     except JobCancelled:
         cancel_import(job, source)
+
+
+def refused_csv(source: Import) -> Iterator[bytes]:
+    """All refused rows of an import as a CSV file that is safe in a spreadsheet."""
+    return write_rows(refused_table(source), REFUSED_COLUMNS, FileFormat.CSV)
 
 
 def _plain(data: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +102,9 @@ def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
 
 
 def _refused(error: RowError) -> Refused:
-    return Refused(error.row, error.line or error.row, error.column or "", error.code, error.detail, error.byte)
+    return Refused(
+        error.row, error.line or error.row, error.column or "", error.code, error.detail, error.byte
+    )
 
 
 # --- Items ------------------------------------------------------------------------------------------

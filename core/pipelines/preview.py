@@ -1,73 +1,46 @@
-"""A first look at an upload, and the list of what was refused of one."""
+"""A first look at an upload, before anything of it is kept."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
+from core.choices import ImportKind
 from core.exceptions import Invalid
 from core.formats.errors import FileError
 from core.formats.preview import preview
-from core.formats.rows import ANNOTATION_OPTIONAL, ANNOTATION_REQUIRED, GOLD_REQUIRED
-from core.formats.writers import write_rows
-from core.models import Import
-from core.selectors.imports import refused_table
+from core.services.imports import checked_options
 
-Kind = Literal["items", "annotations", "gold"]
-LONGEST_CELL = 200
-REQUIRED: dict[str, tuple[str, ...]] = {"items": (), "annotations": ANNOTATION_REQUIRED, "gold": GOLD_REQUIRED}
-OPTIONAL: dict[str, tuple[str, ...]] = {"items": (), "annotations": ANNOTATION_OPTIONAL, "gold": ()}
+LONGEST_CELL = 500
 
 
-@dataclass(frozen=True, slots=True)
-class FilePreview:
-    """The first rows as text, and a guess at what the columns are (``mapping``: our name to the file's).
-
-    ``nested``: rows like {"id", "data": {…}, "meta": {…}}, whose parts need no mapping. ``problems`` are
-    rows among the first that will be refused, as (line, sentence).
-    """
-
-    format: str
-    encoding: str | None
-    delimiter: str | None
-    columns: tuple[str, ...]
-    rows: list[list[str]]
-    problems: list[tuple[int, str]]
-    mapping: dict[str, str]
-    nested: bool
-
-
-def preview_file(
-    file: BinaryIO,
-    kind: str,
-    format: str = "",  # noqa: A002 -- the word of the outer contract
-    encoding: str = "",
-) -> FilePreview:
-    """Read the first rows of a file. Raises Invalid with the code of what is wrong with it as a whole."""
+def preview_upload(upload: BinaryIO, *, kind: str, format: str = "", encoding: str = "") -> dict[str, Any]:  # noqa: A002 -- the word of the outer contract
+    """Columns, first rows (long texts cut short) and a guess at the mapping. Raises Invalid with the file's fault."""
+    checked_options(kind, format, encoding, None)
+    wanted = cast("Literal['items', 'annotations', 'gold']", ImportKind(kind).value)
     try:
-        found = preview(file, kind=cast("Kind", kind), format=format or None, encoding=encoding or None)
+        found = preview(upload, kind=wanted, format=format or None, encoding=encoding or None)
     except FileError as error:
-        raise Invalid(error.code, error.detail) from error
-    return FilePreview(
-        format=found.format,
-        encoding=found.encoding,
-        delimiter=found.delimiter,
-        columns=found.columns,
-        rows=[[_cell(row.values.get(name)) for name in found.columns] for row in found.rows],
-        problems=[(error.line or error.row, error.detail) for error in found.errors],
-        mapping=found.mapping,
-        nested=any(isinstance(row.values.get("data"), dict) for row in found.rows),
-    )
+        raise Invalid(error.code, error.detail) from None
+    return {
+        "format": found.format,
+        "encoding": found.encoding,
+        "delimiter": found.delimiter,
+        "columns": list(found.columns),
+        "rows": [{name: _cut(value) for name, value in row.values.items()} for row in found.rows],
+        "errors": [
+            {
+                "row": error.row,
+                "line": error.line or error.row,
+                "column": error.column,
+                "byte": error.byte,
+                "code": error.code,
+                "detail": error.detail,
+            }
+            for error in found.errors
+        ],
+        "mapping": found.mapping,
+    }
 
 
-def _cell(value: object) -> str:
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
-
-
-def refused_csv(source: Import) -> Iterator[bytes]:
-    """Every refused row of an import, as a CSV file that a spreadsheet may open."""
-    table = refused_table(source)
-    columns = next(table)
-    rows = (dict(zip(columns, cells, strict=True)) for cells in table)
-    return write_rows(rows, columns, "csv")
+def _cut(value: object) -> object:
+    if isinstance(value, str) and len(value) > LONGEST_CELL:
+        return f"{value[:LONGEST_CELL]}…"
+    return value

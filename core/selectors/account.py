@@ -53,5 +53,10 @@ def find_user(username: str) -> User | None:
 
 
 def tokens_of(user: User) -> QuerySet[Token]:
-    """Somebody's tokens, the newest first; ``expired`` by the database's clock."""
-    return Token.objects.filter(user=user).select_related("project").annotate(now=Now()).order_by("-pk")
+    """Somebody's tokens, the newest first."""
+    return Token.objects.filter(user=user).select_related("project").order_by("-pk")
+
+
+def valid_tokens_of(user: User) -> QuerySet[Token]:
+    """Those that still work, by the database's clock."""
+    return tokens_of(user).filter(revoked_at=None, expires_at__gt=Now())

@@ -10,6 +10,7 @@ from core.exceptions import Missing
 from core.models import Import, Item, Membership, RefusedRow
 
 INLINE_ERRORS = 100
+REFUSED_COLUMNS = ("row", "line", "column", "byte", "code", "detail")
 
 
 def item_ids(project_id: int, external_ids: Collection[str]) -> dict[str, int]:
@@ -46,26 +47,16 @@ def refused_rows(source: Import) -> QuerySet[RefusedRow]:
     return RefusedRow.objects.filter(source=source).order_by("row", "pk")
 
 
-def refused_table(source: Import) -> Iterator[tuple[str, ...]]:
-    """All refused rows as cells, the header first; read as they are asked for."""
-    yield ("row", "line", "column", "byte", "code", "detail")
-    for one in refused_rows(source).iterator(chunk_size=2000):
-        byte = "" if one.byte is None else str(one.byte)
-        yield (str(one.row), str(one.line), one.column, byte, one.code, one.detail)
+def refused_table(source: Import) -> Iterator[dict[str, Any]]:
+    """All refused rows as records; read as they are asked for."""
+    yield from refused_rows(source).values(*REFUSED_COLUMNS).iterator(chunk_size=2000)
 
 
 def import_document(source: Import) -> dict[str, Any]:
     """An import as the API and the command tell it, with its first 100 refused rows."""
     errors = [
-        {
-            "row": one.row,
-            "line": one.line,
-            "column": one.column or None,
-            "byte": one.byte,
-            "code": one.code,
-            "detail": one.detail,
-        }
-        for one in refused_rows(source)[:INLINE_ERRORS]
+        {**row, "column": row["column"] or None}
+        for row in refused_rows(source).values(*REFUSED_COLUMNS)[:INLINE_ERRORS]
     ]
     return {**import_line(source), "errors": errors, "errors_truncated": source.rejected > len(errors)}
 

@@ -8,9 +8,9 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.compiler import SQLCompiler
 
-from core.choices import CHOICE_KINDS, ItemState, QuestionKind
+from core.choices import CHOICE_KINDS, ItemState, LeaseState, QuestionKind
 from core.exceptions import Invalid, Missing
-from core.models import Annotation, Answer, Asset, Batch, Gold, Item
+from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Lease, Membership
 from core.selectors.annotation import answers_of
 from core.selectors.meta import MetaText
 
@@ -92,7 +92,7 @@ def _uncertain(*, wanted: bool) -> Q:
 
 def _disagreement(least: float) -> RawSQL:
     """Items with a question on which at least this share of the pairs of first answers differ."""
-    return RawSQL(  # noqa: S611 -- a fixed text with parameters
+    return RawSQL(
         """
         EXISTS (SELECT 1 FROM (
             SELECT x.question_id, x.label_class_id, count(*) AS n
@@ -135,7 +135,10 @@ class DataContains(Func):
         self.wanted = wanted
 
     def as_postgresql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,  # noqa: ARG002 -- called by Django
+        **context: Any,  # noqa: ARG002
     ) -> tuple[str, tuple[Any, ...]]:
         """As a text search; quotes and backslashes stand escaped in the document."""
         field, params = compiler.compile(self.source_expressions[0])
@@ -143,7 +146,10 @@ class DataContains(Func):
         return f"CAST({field} AS text) ILIKE %s", (*params, _pattern(wanted))
 
     def as_sqlite(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,  # noqa: ARG002 -- called by Django
+        **context: Any,  # noqa: ARG002
     ) -> tuple[str, tuple[Any, ...]]:
         """Value by value."""
         field, params = compiler.compile(self.source_expressions[0])
@@ -164,11 +170,22 @@ def item_of(project_id: int, item_id: int) -> Item:
     return item
 
 
+def item_named(project_id: int, external_id: str) -> Item:
+    """One item of a project by the id that files use. Raises Missing."""
+    item = (
+        Item.objects.select_related("batch", "project")
+        .filter(project_id=project_id, external_id=external_id)
+        .first()
+    )
+    if item is None:
+        raise Missing
+    return item
+
+
 def item_line(item: Item) -> dict[str, Any]:
     """An item as lists tell it."""
     return {
-        "id": item.pk,
-        "external_id": item.external_id,
+        "id": item.external_id,
         "version": item.version,
         "state": "done" if is_done(item) else item.state,
         "data": item.data,
@@ -209,7 +226,12 @@ def item_document(item: Item) -> dict[str, Any]:
         "annotations": [_annotation(annotation) for annotation in history_of(item)],
         "gold": gold_of(item),
         "notes": [
-            {"annotator": flag.annotator.name, "note": flag.note, "broken": flag.broken, "at": flag.created_at}
+            {
+                "annotator": flag.annotator.name,
+                "note": flag.note,
+                "broken": flag.broken,
+                "at": flag.created_at,
+            }
             for flag in item.flagged.filter(resolved_at=None).select_related("annotator").order_by("pk")
         ],
     }
@@ -309,3 +331,6 @@ def asset_document(asset: Asset) -> dict[str, Any]:
     }
 
 
+def holds(membership: Membership, item: Item) -> bool:
+    """Whether this person has the item in hand and is to answer it without seeing others' answers."""
+    return Lease.objects.filter(item=item, annotator=membership, state=LeaseState.ACTIVE).exists()

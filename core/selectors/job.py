@@ -12,7 +12,9 @@ from core.models import Job
 
 def jobs_of(project_id: int) -> QuerySet[Job]:
     """A project's jobs, newest first."""
-    return Job.objects.filter(project_id=project_id).select_related("created_by").order_by("-created_at", "-pk")
+    return (
+        Job.objects.filter(project_id=project_id).select_related("created_by").order_by("-created_at", "-pk")
+    )
 
 
 def unfinished_jobs(project_id: int) -> QuerySet[Job]:

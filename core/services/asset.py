@@ -77,7 +77,9 @@ def add_assets(membership: Membership, images: list[StoredImage]) -> list[Asset]
             project=membership.project_id, name__in=[image.name for image in images]
         )
     }
-    other = [image.name for image in images if image.name in there and there[image.name].sha256 != image.sha256]
+    other = [
+        image.name for image in images if image.name in there and there[image.name].sha256 != image.sha256
+    ]
     if other:
         raise Conflict(
             "asset-exists",

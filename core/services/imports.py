@@ -62,8 +62,6 @@ def start_import(
     path = import_folder() / uuid4().hex
     try:
         digest, size = _store(upload, path)
-        if not size:
-            raise Invalid("empty-file", "The file is empty.")
         source = Import(
             project=membership.project,
             kind=kind,
@@ -113,7 +111,12 @@ def _enter(source: Import, membership: Membership, *, send: bool) -> None:
     )
     source.save(update_fields=["job"])
     record(
-        membership.user, membership.project, "import.started", source.file_name, id=source.pk, kind=source.kind
+        membership.user,
+        membership.project,
+        "import.started",
+        source.file_name,
+        id=source.pk,
+        kind=source.kind,
     )
 
 
@@ -159,7 +162,7 @@ def safe_name(name: str) -> str:
 
 
 def _store(upload: BinaryIO, path: Path) -> tuple[str, int]:
-    """Write the upload to disk while hashing it; returns SHA-256 and size in bytes."""
+    """Write the upload to disk while hashing it; returns SHA-256 and size in bytes. Raises TooLarge, Invalid."""
     digest, size = hashlib.sha256(), 0
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
@@ -171,6 +174,8 @@ def _store(upload: BinaryIO, path: Path) -> tuple[str, int]:
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+    if not size:
+        raise Invalid("empty-file", "The file is empty.")
     return digest.hexdigest(), size
 
 

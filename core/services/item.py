@@ -181,10 +181,17 @@ def assign_batch(membership: Membership, number: int, member_ids: Collection[int
     before = set(batch.members.values_list("pk", flat=True))
     batch.members.set(people)
     if bool(before) != bool(wanted):
-        Item.objects.filter(batch=batch).update(pool=batch if wanted else None)
+        Item.objects.filter(batch=batch).update(pool=batch.pk if wanted else 0)
     has_any = Batch.members.through.objects.filter(membership=OuterRef("pk"))
     Membership.objects.filter(pk__in=before | wanted).update(has_batches=Exists(has_any))
-    record(membership.user, membership.project, "batch.assigned", batch.name, number=number, members=sorted(wanted))
+    record(
+        membership.user,
+        membership.project,
+        "batch.assigned",
+        batch.name,
+        number=number,
+        members=sorted(wanted),
+    )
     return batch
 
 

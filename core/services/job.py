@@ -29,7 +29,7 @@ UNFINISHED = [JobState.QUEUED, JobState.RUNNING]
 
 
 class LostClaim(Exception):  # noqa: N818 -- not an error: somebody else has taken the job over
-    """This worker no longer has the job and must stop without writing anything."""
+    """The worker no longer has the job and must stop without writing anything."""
 
 
 class JobCancelled(Exception):  # noqa: N818 -- not an error: somebody asked for it
@@ -48,9 +48,7 @@ def create_job(
         waiting = Job.objects.filter(state__in=UNFINISHED, created_by=user).count()
         if waiting >= MOST_UNFINISHED:
             raise TooMany("too-many-jobs", f"{waiting} of your jobs are not finished yet.", retry_after=30)
-    job = Job.objects.create(
-        project=project, kind=kind, arguments=arguments, created_by=user, sent_at=Now()
-    )
+    job = Job.objects.create(project=project, kind=kind, arguments=arguments, created_by=user, sent_at=Now())
     if send:
         enqueue(TaskName.RUN_JOB, str(job.pk))
     return job
@@ -152,7 +150,10 @@ def take_back_abandoned() -> int:
         if job.cancel_requested:
             rows.update(state=JobState.CANCELLED, claim=None, finished_at=Now())
         elif job.attempts >= MOST_ATTEMPTS:
-            error = {"code": "gave-up", "detail": f"Its worker ended {job.attempts} times in the midst of it."}
+            error = {
+                "code": "gave-up",
+                "detail": f"Its worker ended {job.attempts} times in the midst of it.",
+            }
             rows.update(state=JobState.FAILED, claim=None, finished_at=Now(), error=error)
         else:
             rows.update(state=JobState.QUEUED, claim=None, sent_at=Now())

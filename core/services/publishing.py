@@ -61,7 +61,9 @@ def _one_at_a_time(project_id: int) -> None:
 
 # --- Items ------------------------------------------------------------------------------------------
 
-ITEM_ID = "CASE WHEN s.external_id = '' THEN 'b' || CAST(%s AS TEXT) || '-' || s.\"row\" ELSE s.external_id END"
+ITEM_ID = (
+    "CASE WHEN s.external_id = '' THEN 'b' || CAST(%s AS TEXT) || '-' || s.\"row\" ELSE s.external_id END"
+)
 
 
 def _publish_items(source: Import) -> None:
@@ -109,9 +111,9 @@ def _insert_items(source: Import, project: Project, batch: Batch) -> None:
     run(
         f"""
         INSERT INTO core_item (project_id, batch_id, "row", external_id, version, data, meta, audit, state,
-            lane, position, target, done, leased, free, skips, flags)
+            pool, lane, position, target, done, leased, free, skips, flags)
         SELECT %s, %s, s."row", {ITEM_ID}, 1, s.data, s.meta, s.audit, %s,
-            %s, s.position + %s, {target}, 0, 0, {target}, 0, 0
+            0, %s, s.position + %s, {target}, 0, 0, {target}, 0, 0
         FROM core_stageditem s WHERE s.source_id = %s
         """,
         *(project.pk, batch.pk, batch.number, ItemState.OPEN.value, Lane.MAIN.value),
@@ -160,7 +162,8 @@ def _publish_annotations(source: Import) -> None:
     _count_items(source)
     _count_members(source)
     finished = (
-        _count(f"SELECT count(*) FROM core_item WHERE id IN ({AFFECTED}) AND {FINISHED}", source.pk) - finished
+        _count(f"SELECT count(*) FROM core_item WHERE id IN ({AFFECTED}) AND {FINISHED}", source.pk)
+        - finished
     )
     Outbox.objects.create(project=project, annotations=made - continued, items_done=finished)
     check_schema(project)
@@ -360,7 +363,9 @@ def _count_items(source: Import) -> None:
 
 
 # An annotation that fills one of its item's places (of the item's present version).
-COUNTS = f"a.\"current\" AND a.complete AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = '{Pass.NORMAL.value}'"
+COUNTS = (
+    f"a.\"current\" AND a.complete AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = '{Pass.NORMAL.value}'"
+)
 
 
 def _count_members(source: Import) -> None:

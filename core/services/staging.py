@@ -193,10 +193,12 @@ def refuse(source: Import, table: str, chosen: str, params: Sequence[Any], why: 
 def _settle_items(source: Import, *, again: bool) -> None:
     if not again:
         twice = (
-            "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY external_id ORDER BY \"row\") AS place "
+            'SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY external_id ORDER BY "row") AS place '
             "FROM core_stageditem WHERE source_id = %s AND external_id <> '') AS numbered WHERE place > 1"
         )
-        refuse(source, "core_stageditem", twice, (source.pk,), _twice("An earlier row of this file has this id."))
+        refuse(
+            source, "core_stageditem", twice, (source.pk,), _twice("An earlier row of this file has this id.")
+        )
     known = (
         "SELECT s.id FROM core_stageditem s JOIN core_item i ON i.external_id = s.external_id "
         "AND i.project_id = %s WHERE s.source_id = %s"
@@ -234,10 +236,12 @@ def _drop(source: Import, chosen: str, *params: Any) -> None:
 def _settle_gold(source: Import) -> None:
     _drop_equal_rows(source)
     twice = (
-        "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY item_id, question_id ORDER BY \"row\") "
+        'SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY item_id, question_id ORDER BY "row") '
         "AS place FROM core_stagedanswer WHERE source_id = %s) AS numbered WHERE place > 1"
     )
-    why = Refused(0, 0, "label", "duplicate-gold", "An earlier row says otherwise about this item and question.")
+    why = Refused(
+        0, 0, "label", "duplicate-gold", "An earlier row says otherwise about this item and question."
+    )
     refuse(source, "core_stagedanswer", twice, (source.pk,), why)
 
 

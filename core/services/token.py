@@ -40,11 +40,16 @@ def create_token(
         raise Invalid("unknown-scope", f"Scopes are one or more of {', '.join(Scope.values)}.")
     if not 1 <= days <= LONGEST_DAYS:
         raise Invalid("bad-days", f"A token lasts 1 to {LONGEST_DAYS} days.")
-    if project is not None and not Membership.objects.filter(project=project, user=user, active=True).exists():
+    if (
+        project is not None
+        and not Membership.objects.filter(project=project, user=user, active=True).exists()
+    ):
         raise Missing
     now = User.objects.select_for_update().annotate(now=Now()).values_list("now", flat=True).get(pk=user.pk)
     if Token.objects.filter(user=user, revoked_at=None, expires_at__gt=now).count() >= MOST_TOKENS:
-        raise Conflict("too-many-tokens", f"Nobody has more than {MOST_TOKENS} valid tokens. Revoke one first.")
+        raise Conflict(
+            "too-many-tokens", f"Nobody has more than {MOST_TOKENS} valid tokens. Revoke one first."
+        )
     secret = f"la_{new_secret()}"
     token = Token.objects.create(
         user=user,

@@ -51,7 +51,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return render(request, "403.html", {"detail": detail}, status=403)
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001 -- Django's signature
     """404."""
     return render(request, "404.html", status=404)
 
@@ -61,14 +61,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return render(request, "500.html", status=500)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 -- Django's signature
     """403 for a form that did not come from one of our own pages."""
     return render(
         request, "403.html", {"detail": _("This form was not sent from one of our own pages.")}, status=403
     )
 
 
-def locked_out(request: HttpRequest, response: Any, credentials: dict[str, Any]) -> HttpResponse:
+def locked_out(request: HttpRequest, response: Any, credentials: Any) -> HttpResponse:  # noqa: ARG001 -- axes' signature
     """429 after too many wrong passwords; django-axes calls this."""
     page = render(request, "429.html", {"minutes": LOCKED_SECONDS // 60}, status=429)
     page["Retry-After"] = str(LOCKED_SECONDS)

@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from core.web.views import account, audit, guideline, label, people, project, question, token
+from core.web.views import (
+    account,
+    agreement,
+    audit,
+    export,
+    guideline,
+    imports,
+    item,
+    label,
+    people,
+    project,
+    question,
+    token,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in", account.sign_in, name="sign_in"),
@@ -52,4 +65,24 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/guideline/new", guideline.new, name="guideline_new"),
     path("projects/<slug:slug>/guideline/read", guideline.read, name="guideline_read"),
     path("projects/<slug:slug>/guideline/<int:number>", guideline.version, name="guideline_version"),
+    path("projects/<slug:slug>/agreement/", agreement.index, name="agreement"),
+    path("projects/<slug:slug>/agreement/<slug:name>.csv", agreement.table, name="agreement_table"),
+    path("projects/<slug:slug>/labels/", export.index, name="labels"),
+    path("projects/<slug:slug>/imports", imports.index, name="imports"),
+    path("projects/<slug:slug>/imports/new", imports.new, name="import_new"),
+    path("projects/<slug:slug>/imports/columns", imports.columns, name="import_columns"),
+    path("projects/<slug:slug>/imports/<int:import_id>", imports.one, name="import"),
+    path("projects/<slug:slug>/imports/<int:import_id>/job", imports.job, name="import_job"),
+    path("projects/<slug:slug>/imports/<int:import_id>/accept", imports.accept, name="import_accept"),
+    path("projects/<slug:slug>/imports/<int:import_id>/discard", imports.discard, name="import_discard"),
+    path("projects/<slug:slug>/imports/<int:import_id>/refused.csv", imports.errors, name="import_errors"),
+    path("projects/<slug:slug>/images", item.images, name="images"),
+    path("projects/<slug:slug>/batches/<int:number>", item.batch, name="batch"),
+    path("projects/<slug:slug>/items", item.index, name="items"),
+    path("projects/<slug:slug>/items/<int:item_id>", item.one, name="item"),
+    path("projects/<slug:slug>/items/<int:item_id>/withdraw", item.withdraw, name="item_withdraw"),
+    path("projects/<slug:slug>/items/<int:item_id>/restore", item.restore, name="item_restore"),
+    path("projects/<slug:slug>/items/<int:item_id>/return", item.send_back, name="item_return"),
+    path("projects/<slug:slug>/items/<int:item_id>/flags-read", item.flags_read, name="item_flags_read"),
+    path("projects/<slug:slug>/items/<int:item_id>/correct", item.correct, name="item_correct"),
 ]

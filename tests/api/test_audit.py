@@ -20,7 +20,10 @@ def test_a_lead_reads_the_log_from_its_end(actors: Actors) -> None:
     first = script.get("/api/v1/projects/birds/audit?page_size=2").json()
     rest = script.get(first["next"]).json()
 
-    told = [(line["actor"], line["verb"], line["thing"], line["data"]) for line in first["results"] + rest["results"]]
+    told = [
+        (line["actor"], line["verb"], line["thing"], line["data"])
+        for line in first["results"] + rest["results"]
+    ]
     assert told == [
         (None, "job.lost", "import", {}),
         ("alice", "member.changed", "bob 2", {"cap": 2}),

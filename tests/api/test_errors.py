@@ -37,7 +37,7 @@ class Failing(APIView):
     permission_classes = (AllowAny,)
     error: Exception = RuntimeError()
 
-    def get(self, request: Request) -> Response:
+    def get(self, _request: Request) -> Response:
         raise type(self).error
 
 
@@ -140,7 +140,17 @@ def test_a_failure_tells_nothing_of_the_inside(
     answer = answer_to(error)
 
     assert answer.status_code in {500, 503}
-    for word in ("SELECT", "password", "/srv", "db.internal", "Traceback", "Error", "django", "3.11", "0.1.0"):
+    for word in (
+        "SELECT",
+        "password",
+        "/srv",
+        "db.internal",
+        "Traceback",
+        "Error",
+        "django",
+        "3.11",
+        "0.1.0",
+    ):
         assert word not in answer.content.decode().replace("Server Error", "")
         assert word not in str(dict(answer.headers))
     errors = [record.name for record in caplog.records if record.levelname == "ERROR"]
@@ -212,7 +222,8 @@ def test_a_body_has_a_largest_size(actors: Actors, settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "media_type", ["application/x-python-serialize", "application/yaml", "application/msgpack", "text/plain", ""]
+    "media_type",
+    ["application/x-python-serialize", "application/yaml", "application/msgpack", "text/plain", ""],
 )
 def test_other_media_types_are_refused(actors: Actors, media_type: str) -> None:
     answer = token_client(actors.alice).post(

@@ -84,7 +84,14 @@ def test_fields_that_are_nobodys_business_change_nothing(actors: Actors) -> None
     """A25, A26."""
     bob = actors.membership(actors.bob)
     before = Membership.objects.filter(pk=bob.pk).values().get()
-    body = {"role": "lead", "is_superuser": True, "user": actors.alice.pk, "project": 2, "id": 99, "answered": 5}
+    body = {
+        "role": "lead",
+        "is_superuser": True,
+        "user": actors.alice.pk,
+        "project": 2,
+        "id": 99,
+        "answered": 5,
+    }
 
     refused = token_client(actors.bob).patch(f"{MEMBERS}/{bob.pk}", body, content_type=JSON)
     assert refused.status_code == 403
@@ -135,7 +142,9 @@ def test_a_colleague_is_added_by_name(actors: Actors) -> None:
 
     assert lead.post(address, {"username": "bob"}, content_type=JSON).json()["role"] == "annotator"
     assert lead.post(address, {"username": "bob"}, content_type=JSON).json()["code"] == "already-member"
-    strangers = [lead.post(address, {"username": name}, content_type=JSON).json() for name in ("eve", "nobody")]
+    strangers = [
+        lead.post(address, {"username": name}, content_type=JSON).json() for name in ("eve", "nobody")
+    ]
     assert strangers[0] == strangers[1]
     assert strangers[0]["code"] == "unknown-person"
 

@@ -1,6 +1,9 @@
 """Tokens over the API."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -101,17 +104,16 @@ def test_a_reading_token_changes_nothing(actors: Actors) -> None:
 
 
 def test_a_token_is_found_in_one_statement(
-    actors: Actors, django_assert_num_queries: object
+    actors: Actors, django_assert_num_queries: Callable[[int], AbstractContextManager[Any]]
 ) -> None:
     script = token_client(actors.alice)
-    with django_assert_num_queries(3):  # type: ignore[operator] -- the token, the membership, the events
+    with django_assert_num_queries(3):  # the token with its user, the membership, the events
         assert script.get("/api/v1/projects/birds/audit").status_code == 200
 
 
 def test_a_change_from_a_browser_needs_its_csrf_token_and_origin(actors: Actors) -> None:
     """A29."""
     browser = client_of(actors.alice, enforce_csrf_checks=True)
-    browser.get("/sign-in")
     browser.get("/tokens")
     csrf = browser.cookies["csrftoken"].value
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.formats.errors import RowError
 from core.formats.reader import read_rows
-from core.formats.table import Row
+from core.formats.table import Row, RowStream
 
 
 def read(data: bytes, **options: Any) -> list[Row | RowError]:
@@ -48,3 +48,7 @@ class EndlessLine(io.RawIOBase):
             data = self._filler[: size - size % 4]
         self._left -= len(data)
         return data
+
+
+def read_stream(text: str, **options: Any) -> RowStream:
+    return read_rows(io.BytesIO(text.encode()), **options)

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F
 from playwright.sync_api import BrowserContext, Page
 
-from core.choices import LeaseState, QuestionKind
-from core.models import Annotation, Flag, Item, LabelClass, Lease, Project, User
+from core.choices import DraftState, LeaseState, QuestionKind
+from core.models import Annotation, Draft, Flag, Item, LabelClass, Lease, Membership, Project, User
 from core.selectors.annotation import answers_of
 from tests.conftest import client_of
 from tests.factories.account import make_user
@@ -110,6 +111,22 @@ class LabelSite:
             (lease.item.external_id, lease.reason or "later")
             for lease in closed.select_related("item").order_by("closed_at")
         ]
+
+    def take_from_bob(self, item: str) -> None:
+        """What happens when Bob holds an item too long and somebody else answers it."""
+        rows = Item.objects.filter(project=self.project, external_id=item)
+        Lease.objects.filter(item__in=rows).update(state=LeaseState.EXPIRED)
+        Membership.objects.filter(project=self.project, name="bob").update(held=F("held") - 1)
+        rows.update(target=1, free=0, leased=0, done=1)
+
+    def drafts(self) -> list[tuple[str, str]]:
+        """Late answers that are kept and not counted: item and class."""
+        kept = Draft.objects.filter(item__project=self.project, state=DraftState.KEPT).select_related("item")
+        return [(draft.item.external_id, draft.answers["entailment"]) for draft in kept]
+
+    def guideline_read(self, name: str) -> int:
+        """The version of the instructions that somebody has read."""
+        return Membership.objects.get(project=self.project, name=name).guideline_read
 
     def flags(self) -> list[tuple[str, str]]:
         """Items flagged, with the note."""

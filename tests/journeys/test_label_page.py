@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from django.conf import settings
+from playwright.sync_api import BrowserContext, Dialog, Page, Request, Route, expect
 
 from tests.journeys.label_site import PAINTED, LabelSite
 
@@ -227,6 +228,49 @@ def test_a_refused_answer_says_why_and_can_be_corrected(page: Page, label_site: 
     assert sorted(label_site.answers()) == sorted([(item, "contradicted"), (other, "not entailed")])
 
 
+def test_a_late_answer_is_kept_as_a_draft_and_told(page: Page, label_site: LabelSite) -> None:
+    item = shown(page)
+    label_site.take_from_bob(item)
+    press(page, "1")
+    expect(page.locator("#status-text")).to_have_text("1 refused")
+    assert label_site.drafts() == [(item, "entailed")]
+    page.locator("#status-button").click()
+    expect(page.locator("#refused-list")).to_contain_text("someone else has taken the place")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator("#toast")).to_contain_text("There is still no free place")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator("#status-text")).to_have_text("saved")
+    assert label_site.drafts() == []
+    assert label_site.answers() == []
+
+
+def test_a_slow_network_is_waiting_and_not_saved(
+    page: Page, label_site: LabelSite, bob_browser: BrowserContext
+) -> None:
+    network = bob_browser.new_cdp_session(page)
+    slow = {"offline": False, "latency": 3000, "downloadThroughput": 2000, "uploadThroughput": 2000}
+    network.send("Network.emulateNetworkConditions", slow)
+    item = press(page, "1")
+    expect(page.locator("#status-text")).to_have_text("1 waiting")
+    wait_saved(page)
+    assert label_site.answers() == [(item, "entailed")]
+
+
+def test_an_ended_session_keeps_the_answers_until_the_same_person_is_back(
+    page: Page, label_site: LabelSite, bob_browser: BrowserContext
+) -> None:
+    bob_browser.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    item = press(page, "1")
+    expect(page.locator("#status-text")).to_have_text("signed out · 1 waiting")
+    page.locator("#status-button").click()
+    page.get_by_role("link", name="Sign in again").click()
+    expect(page).to_have_url(re.compile("/sign-in"))
+    label_site.sign_in(bob_browser, "bob")
+    page = label_site.open(bob_browser)
+    wait_saved(page)
+    assert label_site.answers() == [(item, "entailed")]
+
+
 def test_undo_reopens_the_last_answer_and_a_new_revision_is_stored(page: Page, label_site: LabelSite) -> None:
     item = press(page, "1")
     wait_saved(page)
@@ -370,12 +414,21 @@ def test_signing_out_warns_of_waiting_answers_and_then_forgets_them(
     press(page, "1")
     expect(page.locator("#status-text")).to_have_text("offline · 1 waiting")
     said: list[str] = []
-    page.once("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+
+    def answer_no(dialog: Dialog) -> None:
+        said.append(dialog.message)
+        dialog.dismiss()
+
+    def answer_yes(dialog: Dialog) -> None:
+        said.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", answer_no)
     page.get_by_role("button", name="Menu").click()
-    page.get_by_role("button", name="Sign out").click()
-    page.wait_for_function("() => new Promise(ok => setTimeout(() => ok(true), 500))")
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="Sign out").click()
     expect(page.locator("#menu")).to_be_visible()
-    page.once("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
+    page.once("dialog", answer_yes)
     with page.expect_navigation():
         page.get_by_role("button", name="Sign out").click()
     assert [message.split(" ")[0] for message in said] == ["1", "1"]
@@ -420,6 +473,17 @@ def test_axe_finds_nothing(
 
 
 @pytest.mark.parametrize("project", ["rte", "form"])
+def test_twice_the_size_fits_a_laptop(
+    label_site: LabelSite, bob_browser: BrowserContext, project: str
+) -> None:
+    page = label_site.open(bob_browser, project=project)
+    page.set_viewport_size({"width": 640, "height": 360})
+    assert page.evaluate("document.documentElement.scrollWidth") == 640
+    page.locator(".command").first.scroll_into_view_if_needed()
+    expect(page.locator(".command").first).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("project", ["rte", "form"])
 def test_a_phone_shows_everything_without_sideways_scrolling(
     label_site: LabelSite, bob_browser: BrowserContext, project: str
 ) -> None:
@@ -446,7 +510,10 @@ def test_instructions_open_on_the_first_visit_and_once(
 ) -> None:
     page = label_site.open(bob_browser, greet=True)
     expect(page.get_by_role("dialog", name="Instructions")).to_be_visible()
-    page.keyboard.press("Escape")
+    with page.expect_response(re.compile("guideline/read$")):
+        page.keyboard.press("Escape")
+    assert label_site.guideline_read("bob") == 1
+    page.evaluate("localStorage.clear()")
     page.reload()
     expect(page.locator("#item")).to_be_visible()
     expect(page.get_by_role("dialog", name="Instructions")).to_be_hidden()
@@ -457,3 +524,21 @@ def test_instructions_open_on_the_first_visit_and_once(
     expect(page.get_by_role("dialog", name="Keys and classes")).to_contain_text(
         "The text does not say enough."
     )
+
+
+def test_a_waiting_tab_goes_on_where_the_other_stopped(
+    page: Page, label_site: LabelSite, bob_browser: BrowserContext
+) -> None:
+    second = bob_browser.new_page()
+    second.goto(page.url)
+    expect(second.locator("#passive")).to_be_visible()
+    page.bring_to_front()
+    seen = [press(page, "1") for _ in range(3)]
+    wait_saved(page)
+    page.close()
+    expect(second.locator("#item")).to_be_visible()
+    settle(second)
+    seen.append(press(second, "2"))
+    wait_saved(second)
+    assert len(set(seen)) == 4
+    assert [name for _item, name in label_site.answers()] == ["entailed"] * 3 + ["not entailed"]

@@ -11,13 +11,13 @@ from core.numerics.table import LabelTable
 from tests.numerics.tables import from_matrix
 
 CAT, DOG, COW = 0, 1, 2
-_ = None
+NA = None
 PETS = from_matrix(
     [
         [CAT, CAT, DOG],  # cat by two to one
-        [CAT, DOG, _],  # a tie of two
+        [CAT, DOG, NA],  # a tie of two
         [COW, DOG, CAT],  # a tie of three
-        [_, COW, _],  # one answer
+        [NA, COW, NA],  # one answer
     ],
     [CAT, DOG, COW],
 )
@@ -73,7 +73,7 @@ def test_winners_are_those_of_plain_counting(answers: list[tuple[int, int]]) -> 
     """With 61 classes the patterns are found by sorting, with few classes by counting: both end here."""
     item = np.array([i for i, _ in answers])
     for n_classes in (61, 3):
-        label = np.array([k % n_classes for _, k in answers])
+        label = np.array([k % n_classes for NA, k in answers])
         vote = majority_vote(LabelTable(item, np.zeros_like(item), label, n_classes))
         for row, code in enumerate(vote.item.tolist()):
             counts = np.bincount(label[item == code], minlength=n_classes)

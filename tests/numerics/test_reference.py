@@ -1,6 +1,7 @@
 """Published values, to the digits that were printed, each with where it stands."""
 
 from math import sqrt
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from core.numerics.results import Figure
 from core.numerics.table import LabelTable
 from tests.numerics.tables import from_answers, from_contingency, from_counts, from_matrix, from_units
 
-_ = None
+NA = None
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section A: 2 observers, 10 units.
 KRIPPENDORFF_A = [
@@ -18,16 +19,16 @@ KRIPPENDORFF_A = [
 ]
 # The same, sections C and D: 4 observers, 12 units, missing answers.
 KRIPPENDORFF_C = [
-    [1, 2, 3, 3, 2, 1, 4, 1, 2, _, _, _],
-    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, _, 3],
-    [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _],
-    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _],
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, NA, NA, NA],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NA, 3],
+    [NA, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, NA],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NA],
 ]
 # Wikipedia, "Krippendorff's alpha": 3 coders, 15 units.
 WIKIPEDIA_ALPHA = [
-    [_, _, _, _, _, 3, 4, 1, 2, 1, 1, 3, 3, _, 3],
-    [1, _, 2, 1, 3, 3, 4, 3, _, _, _, _, _, _, _],
-    [_, _, 2, 1, 3, 4, 4, _, 2, 1, 1, 3, 3, _, 4],
+    [NA, NA, NA, NA, NA, 3, 4, 1, 2, 1, 1, 3, 3, NA, 3],
+    [1, NA, 2, 1, 3, 3, 4, 3, NA, NA, NA, NA, NA, NA, NA],
+    [NA, NA, 2, 1, 3, 4, 4, NA, 2, 1, 1, 3, 3, NA, 4],
 ]
 # Fleiss (1971), table 1: 30 patients, 6 psychiatrists; depression, personality disorder, schizophrenia, neurosis,
 # other.
@@ -44,20 +45,20 @@ WIKIPEDIA_FLEISS = [
     [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
 ]  # fmt: skip
 # Gwet's irrCAC for R, data set cac.raw4raters. Unit 12 was rated by rater 3 (observer B in Krippendorff 2011).
-IRRCAC_RAW = [
-    [1, 1, _, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4],
-    [4, 4, 4, 4], [1, 1, 2, 1], [2, 2, 2, 2], [_, 5, 5, 5], [_, _, 1, 1], [_, _, 3, _],
+IRRCAC_RAW: list[list[int | None]] = [
+    [1, 1, NA, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4],
+    [4, 4, 4, 4], [1, 1, 2, 1], [2, 2, 2, 2], [NA, 5, 5, 5], [NA, NA, 1, 1], [NA, NA, 3, NA],
 ]  # fmt: skip
 # irrCAC for Python, unit tests ("raw_5observers").
-IRRCAC_OBSERVERS = [
-    [1, 1, 2, _, 2], [1, 1, 0, 1, _], [2, 3, 3, 3, _], [_, 0, 0, _, 0], [0, 0, 0, _, 0],
-    [0, 0, 0, _, 0], [1, 0, 2, _, 1], [1, _, 2, 0, _], [2, 2, 2, _, 2], [2, 1, 1, 1, _],
-    [_, 1, 0, 0, _], [0, 0, 0, 0, _], [1, 2, 2, 2, _], [3, 3, 2, 2, 3], [1, 1, 1, _, 1],
+IRRCAC_OBSERVERS: list[list[int | None]] = [
+    [1, 1, 2, NA, 2], [1, 1, 0, 1, NA], [2, 3, 3, 3, NA], [NA, 0, 0, NA, 0], [0, 0, 0, NA, 0],
+    [0, 0, 0, NA, 0], [1, 0, 2, NA, 1], [1, NA, 2, 0, NA], [2, 2, 2, NA, 2], [2, 1, 1, 1, NA],
+    [NA, 1, 0, 0, NA], [0, 0, 0, 0, NA], [1, 2, 2, 2, NA], [3, 3, 2, 2, 3], [1, 1, 1, NA, 1],
 ]  # fmt: skip
 # irrCAC for Python, unit tests ("raw_g1g2": Ben and Gerry).
-IRRCAC_BEN_GERRY = [
+IRRCAC_BEN_GERRY: list[list[str | None]] = [
     ["a", "b"], ["a", "a"], ["b", "b"], ["b", "b"], ["d", "b"], ["c", "c"],
-    ["c", "c"], ["c", "c"], ["e", "e"], ["d", _], ["d", "d"], ["a", "d"],
+    ["c", "c"], ["c", "c"], ["e", "e"], ["d", NA], ["d", "d"], ["a", "d"],
 ]  # fmt: skip
 # irrCAC for R, README: two abstractors, ectopic pregnancy, 100 charts.
 IRRCAC_ABSTRACTORS = [[13, 0, 0], [0, 20, 7], [0, 4, 56]]
@@ -187,7 +188,7 @@ def test_irrcac_raw_percent_agreement() -> None:
     ],
 )
 def test_irrcac_unit_tests(
-    rows: list[list[object]], name: str, printed: float, printed_se: float, digits: int
+    rows: list[list[Any]], name: str, printed: float, printed_se: float, digits: int
 ) -> None:
     figure = coefficients(from_matrix(rows))[name]
     assert (round(value(figure), digits), round(se(figure), digits)) == (printed, printed_se)

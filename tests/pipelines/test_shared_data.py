@@ -34,10 +34,10 @@ class DataSet:
     name: str
     numbers: tuple[str, ...] = ()
     multiple: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     order: dict[str, list[str]] = field(default_factory=dict)
     uncertain: tuple[str, ...] = ()
-    refuses: dict[str, int] = field(default_factory=dict)
 
     def rows(self, kind: str) -> list[dict[str, str]]:
         path = DATA / self.name / f"{kind}.csv.gz"
@@ -68,6 +68,8 @@ class DataSet:
         question: dict[str, Any] = {"key": key, "title": key, "required": False}
         if key in self.numbers:
             return {**question, "kind": "number", "level": "interval"}
+        if key in self.texts:
+            return {**question, "kind": "text"}
         names = self.order.get(key) or sorted(labels)
         if key in self.multiple:
             names = sorted({part for label in labels for part in label.split("|") if part})
@@ -80,7 +82,7 @@ SETS = [
     DataSet("snow_rte"),
     DataSet("weather_amt", uncertain=("4",)),
     DataSet("hatecheck"),
-    DataSet("ukpconvarg"),
+    DataSet("ukpconvarg", texts=("reason",)),
     DataSet("music_genre"),
     DataSet("snow_affect", numbers=AFFECT),
     DataSet("snow_wordsim", numbers=("similarity_0_10", "similarity_0_4")),
@@ -95,7 +97,6 @@ NOT_YET = {
     "dawid_skene_accuracy",
     "pearson_r_mean_vs_gold",
     "items_with_4_of_5_matching_gold",
-    "majority_vote_accuracy",
 }
 
 
@@ -117,8 +118,10 @@ def computed(slug: str, question: str, metric: str) -> float:
         report = reported(slug, question, "--level", metric.removeprefix(ALPHA))
         return report["coefficients"]["krippendorff_alpha"]["value"]
     report = reported(slug, question)
-    if metric == "majority_vote_accuracy_fractional_ties":
-        return report["against_gold"][metric.replace("_vote", "")]["value"]
+    if metric.startswith(
+        "majority_vote_accuracy"
+    ):  # with an odd number of answers of two classes nothing ties
+        return report["against_gold"]["majority_accuracy_fractional_ties"]["value"]
     if metric == "items_with_gold":
         return report["against_gold"]["n_items"]
     if metric == "intra_annotator_exact_agreement":

@@ -198,10 +198,10 @@ def test_extending_keeps_only_what_is_still_held(actors: Actors, people: tuple[M
 def test_a_batch_given_to_carol_is_handed_to_nobody_else(actors: Actors, people: tuple[Membership, ...]) -> None:
     items = two(actors, 2)
     bob, carol, _dave = people
-    assign_batch(actors.membership(actors.alice), items[0].batch, [carol.pk])
+    assign_batch(actors.membership(actors.alice), items[0].batch.number, [carol.pk])
     assert hand_out(bob, 1).leases == []
     assert names(hand_out(carol, 2).leases) == ["item-1", "item-2"]
-    assign_batch(actors.membership(actors.alice), items[0].batch, [])
+    assign_batch(actors.membership(actors.alice), items[0].batch.number, [])
     assert names(hand_out(bob, 1).leases) == ["item-1"]
 
 

@@ -98,7 +98,7 @@ def test_the_sixth_wrong_password_is_429(actors: Actors) -> None:
     assert statuses[5] == 429
     refused = sign_in(browser, "bob", PASSWORD)
     assert (refused.status_code, refused["Retry-After"]) == (429, "900")
-    for other_case in ("BOB", " bob ", "ｂｏｂ"):
+    for other_case in ("BOB", " bob ", "\uff42\uff4f\uff42"):
         assert sign_in(browser, other_case, PASSWORD).status_code == 429
     for header in ("x-forwarded-for", "x-real-ip", "forwarded", "client-ip"):
         assert sign_in(browser, "bob", PASSWORD, **{header: "198.51.100.7"}).status_code == 429
@@ -158,7 +158,9 @@ def test_signing_in_sends_nobody_to_another_site(actors: Actors) -> None:
     assert answer["Location"] == "/profile"
 
 
-@pytest.mark.parametrize("address", ["/signup", "/sign-up", "/register", "/accounts/signup/", "/admin", "/admin/"])
+@pytest.mark.parametrize(
+    "address", ["/signup", "/sign-up", "/register", "/accounts/signup/", "/admin", "/admin/"]
+)
 def test_nobody_signs_up_and_there_is_no_admin(address: str, db: None) -> None:
     """A40, A47."""
     assert Client().get(address).status_code == 404

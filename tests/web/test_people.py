@@ -101,7 +101,9 @@ def test_a_reset_link_is_shown_once(actors: Actors) -> None:
     link = page.context["new_reset_link"]
     assert link.startswith("http://testserver/reset/")
     assert link not in browser.get(PAGE).content.decode()
-    refused = client_of(actors.alice).post(f"{PAGE}/{add_member(actors.project, None).pk}/reset-link", follow=True)
+    refused = client_of(actors.alice).post(
+        f"{PAGE}/{add_member(actors.project, None).pk}/reset-link", follow=True
+    )
     assert "has no account" in refused.content.decode()
 
 

@@ -34,7 +34,9 @@ def test_a_token_for_one_project(actors: Actors) -> None:
     assert Token.objects.get().project == actors.project
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"scopes": []}, {"scopes": ["root"]}, {"days": 9999}, {"project": 999}])
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"scopes": []}, {"scopes": ["root"]}, {"days": 9999}, {"project": 999}]
+)
 def test_a_wrong_form_makes_nothing(actors: Actors, wrong: dict[str, object]) -> None:
     page = client_of(actors.alice).post("/tokens/create", {**FORM, **wrong})
 

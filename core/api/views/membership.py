@@ -82,7 +82,7 @@ class MemberResetLink(APIView):
         """A link, valid once and for a day, by which the member chooses a new password."""
         viewer, member = get_member(request_actor(request), member_id, Action.MEMBERS_EDIT)
         path = make_reset_link(viewer, member)
-        return _secret({"link": public_address(request._request, path)})
+        return _secret({"link": public_address(request, path)})
 
 
 class Invitations(APIView):
@@ -104,7 +104,7 @@ class Invitations(APIView):
         body = shapes.InvitationIn(data=request.data)
         body.is_valid(raise_exception=True)
         invitation, secret = members.invite(viewer, **body.validated_data)
-        link = public_address(request._request, reverse("accept_invitation", args=[secret]))
+        link = public_address(request, reverse("accept_invitation", args=[secret]))
         return _secret({**shapes.invitation_out(invitation), "link": link})
 
 

@@ -33,11 +33,15 @@ class Tokens(APIView):
         """
         actor = request_actor(request)
         if actor.token:
-            raise NotAllowed("A token cannot make tokens. Sign in, or use manage.py token.", code="session-only")
+            raise NotAllowed(
+                "A token cannot make tokens. Sign in, or use manage.py token.", code="session-only"
+            )
         body = shapes.TokenIn(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
-        project = get_membership(actor, given["project"], Action.PROJECT_READ).project if given["project"] else None
+        project = (
+            get_membership(actor, given["project"], Action.PROJECT_READ).project if given["project"] else None
+        )
         token, secret = create_token(
             actor.user, name=given["name"], scopes=given["scopes"], days=given["days"], project=project
         )

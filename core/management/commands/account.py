@@ -13,7 +13,9 @@ from core.services.account import activate, deactivate, make_reset_link_as_opera
 class Command(BaseCommand):
     """One word and one name."""
 
-    help = "Help an account: print a reset link, deactivate it (sessions, tokens and leases end), activate it."
+    help = (
+        "Help an account: print a reset link, deactivate it (sessions, tokens and leases end), activate it."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """What, and whose."""

@@ -1,3 +1,4 @@
+# ruff: noqa: N999 -- the command's name is part of the outer contract
 """Import a file of items, annotations or gold: the same job that the page and the API start, run here."""
 
 import argparse
@@ -38,8 +39,12 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--kind", required=True, choices=ImportKind.values)
         parser.add_argument("--format", default="", choices=["", *FileFormat.values])
-        parser.add_argument("--encoding", default="", help="a legacy code page; else UTF-8, or as the file's mark says")
-        parser.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="map a column")
+        parser.add_argument(
+            "--encoding", default="", help="a legacy code page; else UTF-8, or as the file's mark says"
+        )
+        parser.add_argument(
+            "--column", action="append", default=[], metavar="OURS=THEIRS", help="map a column"
+        )
         parser.add_argument("--hold", action="store_true", help="publish nothing when rows are refused")
         parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
 
@@ -79,7 +84,9 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(document, cls=DjangoJSONEncoder))
         else:
-            counts = ", ".join(f"{document[name]:,} {name}" for name in ("rows", "accepted", "rejected", "duplicates"))
+            counts = ", ".join(
+                f"{document[name]:,} {name}" for name in ("rows", "accepted", "rejected", "duplicates")
+            )
             self.stdout.write(f"{source.file_name}: {source.get_state_display()}; {counts}")
         for error in document["errors"][:SHOWN_ERRORS]:
             where = f"row {error['row']}, line {error['line']}"

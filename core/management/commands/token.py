@@ -29,7 +29,9 @@ class Command(BaseCommand):
             help="what the token may do; give it more than once for more",
         )
         parser.add_argument("--days", type=int, default=30, help="how long it lasts (default 30)")
-        parser.add_argument("--project", help="slug of the only project it opens (default: all of the user's)")
+        parser.add_argument(
+            "--project", help="slug of the only project it opens (default: all of the user's)"
+        )
         parser.add_argument("--name", default="command line", help="how the tokens page calls it")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -44,7 +44,9 @@ class SignInForm(AuthenticationForm):
 class NewPasswordForm(forms.Form):
     """A password, twice."""
 
-    password = _password(_("New password"), hint=_("At least 10 characters. A few words are easy to remember."))
+    password = _password(
+        _("New password"), hint=_("At least 10 characters. A few words are easy to remember.")
+    )
     again = _password(_("The same password again"))
 
     def clean_again(self) -> str:
@@ -62,7 +64,9 @@ class NewAccountForm(NewPasswordForm):
         label=_("Sign-in name"),
         help_text=_("Letters, digits and . @ + - _"),
         max_length=80,
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}
+        ),
     )
     display_name = forms.CharField(
         label=_("Your name, as others see it"),

@@ -16,12 +16,12 @@ KIND_HINTS = {
 }
 ENCODINGS = [
     ("", _("found by itself (UTF-8, or by its byte order mark)")),
-    ("windows-1252", _("Windows-1252 (Western Europe)")),
-    ("iso-8859-2", _("ISO 8859-2 (Central Europe)")),
-    ("windows-1251", _("Windows-1251 (Cyrillic)")),
+    ("cp1252", _("Windows-1252 (Western Europe)")),
+    ("cp1250", _("Windows-1250 (Central Europe)")),
+    ("cp1251", _("Windows-1251 (Cyrillic)")),
     ("shift_jis", "Shift JIS"),
     ("gb18030", "GB 18030"),
-    ("euc-kr", "EUC-KR"),
+    ("euc_kr", "EUC-KR"),
 ]
 DATA, META, ID = "data", "meta", "id"
 ROLES = [

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.exceptions import Conflict, Invalid
 from core.models import User
-from core.selectors.account import find_first_link, find_invitation, find_reset_link, tokens_of
+from core.selectors.account import find_first_link, find_invitation, find_reset_link, valid_tokens_of
 from core.selectors.project import memberships_of
 from core.services.account import change_password, rename, use_reset_link, use_sign_in_link
 from core.services.membership import accept_invitation, sign_up_by_invitation
@@ -63,7 +63,9 @@ def first_sign_in(request: HttpRequest, secret: str) -> HttpResponse:
             tell_form(form, error)
         else:
             return _enter(request, user)
-    return render(request, "core/account/first_sign_in.html", {"form": form}, status=422 if form.errors else 200)
+    return render(
+        request, "core/account/first_sign_in.html", {"form": form}, status=422 if form.errors else 200
+    )
 
 
 @never_cache
@@ -117,7 +119,9 @@ def accept(request: HttpRequest, secret: str) -> HttpResponse:
 def profile(request: HttpRequest) -> HttpResponse:
     """One's name, and the projects one is in."""
     user = page_actor(request).user
-    form = ProfileForm(request.POST if request.method == "POST" else None, initial={"display_name": user.display_name})
+    form = ProfileForm(
+        request.POST if request.method == "POST" else None, initial={"display_name": user.display_name}
+    )
     if request.method == "POST" and form.is_valid():
         try:
             rename(user, form.cleaned_data["display_name"])
@@ -146,9 +150,10 @@ def password(request: HttpRequest) -> HttpResponse:
             update_session_auth_hash(request, user)
             told = _("Your password was changed; your other browsers are signed out.")
             if n_tokens:
-                told += " " + ngettext("%d token was revoked.", "%d tokens were revoked.", n_tokens) % n_tokens
+                told += (
+                    " " + ngettext("%d token was revoked.", "%d tokens were revoked.", n_tokens) % n_tokens
+                )
             messages.success(request, told)
             return redirect("profile")
-    n_tokens = sum(token.revoked_at is None and token.expires_at > token.now for token in tokens_of(user))
-    context = {"form": form, "n_tokens": n_tokens}
+    context = {"form": form, "n_tokens": valid_tokens_of(user).count()}
     return render(request, "core/account/change_password.html", context, status=422 if form.errors else 200)

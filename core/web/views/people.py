@@ -35,7 +35,8 @@ def _row(viewer: Membership, member: Membership) -> dict[str, Any]:
     initial = {"role": member.role, "cap": member.cap}
     form = MemberForm(viewer.role, initial=initial, prefix=f"member-{member.pk}") if decides else None
     facts = [
-        ngettext("%d answer stays and counts.", "%d answers stay and count.", member.answered) % member.answered,
+        ngettext("%d answer stays and counts.", "%d answers stay and count.", member.answered)
+        % member.answered,
         ngettext(
             "%d item that they hold goes back to the others.",
             "%d items that they hold go back to the others.",
@@ -134,7 +135,9 @@ def remove(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
         return redirect("people", slug)
     words = ngettext("Removed. %d item went back.", "Removed. %d items went back.", released)
     messages.success(request, words % released)
-    return redirect("projects" if member_id == viewer.pk else "people", *([] if member_id == viewer.pk else [slug]))
+    return redirect(
+        "projects" if member_id == viewer.pk else "people", *([] if member_id == viewer.pk else [slug])
+    )
 
 
 @never_cache

@@ -10,16 +10,28 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.exceptions import DomainError
 from core.models import User
-from core.selectors.account import tokens_of
+from core.selectors.account import tokens_of, valid_tokens_of
 from core.services.token import create_token, revoke_token
 from core.web.forms.token import TokenForm
 from core.web.pages import page_actor, tell_form
 
 
 def _page(request: HttpRequest, user: User, form: TokenForm, new_token: str = "") -> HttpResponse:
-    tokens = list(tokens_of(user))
-    for token in tokens:
-        token.expired = token.expires_at <= token.now
+    valid = set(valid_tokens_of(user))
+    tokens = [
+        {
+            "id": token.pk,
+            "name": token.name,
+            "prefix": token.prefix,
+            "project": token.project,
+            "scopes": token.scopes,
+            "created_at": token.created_at,
+            "expires_at": token.expires_at,
+            "revoked_at": token.revoked_at,
+            "expired": token not in valid,
+        }
+        for token in tokens_of(user)
+    ]
     context = {"tokens": tokens, "form": form, "new_token": new_token}
     return render(request, "core/account/tokens.html", context, status=422 if form.errors else 200)
 

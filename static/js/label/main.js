@@ -63,7 +63,7 @@ class LabelPage {
     this.shownAt = 0;
     this.hiddenFor = 0;
     this.hiddenSince = null;
-    this.passive = false;
+    this.passive = true;
     this.oneKey = answersByOneKey(this.questions);
     const advance = prefs.read("advance");
     this.autoAdvance = advance === null ? boot.settings.auto_advance !== false : advance === "1";
@@ -74,24 +74,25 @@ class LabelPage {
     this.view.showDefinitions(prefs.read("definitions") === "1");
     this.fillMenu();
     this.bind();
+    this.greet();
+    await holdTab(person, (active) => void this.setActive(active));
+  }
+
+  /** Only the tab that holds the lock labels and sends. Whatever another tab did meanwhile is in the store. */
+  async setActive(active) {
+    if (!active) {
+      this.passive = true;
+      this.editing = null;
+      this.outbox.stop();
+      this.view.stage("passive");
+      return;
+    }
     await this.outbox.load();
     const draft = await this.store.get("meta", "draft");
     if (draft) this.drafts.set(draft.lease, draft.answers);
+    this.passive = false;
+    this.outbox.start();
     this.changed();
-    this.greet();
-    await holdTab(person, (active) => this.setActive(active));
-  }
-
-  /** Only the tab that holds the lock labels and sends. */
-  setActive(active) {
-    this.passive = !active;
-    if (active) {
-      this.outbox.start();
-      this.changed();
-    } else {
-      this.outbox.stop();
-      this.view.stage("passive");
-    }
   }
 
   get advances() {
@@ -135,7 +136,7 @@ class LabelPage {
     this.guard.cover();
     this.answers = { ...answers };
     this.active = nextOpen(this.questions, this.answers)?.key ?? this.questions[0]?.key ?? null;
-    this.view.showItem(item);
+    const arriving = this.view.showItem(item);
     this.view.showEditing(this.editing !== null);
     this.view.showProblems([]);
     this.view.showSubmit(!this.advances);
@@ -143,8 +144,14 @@ class LabelPage {
     this.view.showUndo(this.outbox.lastAction(this.editing?.seq)?.record);
     this.focusField();
     this.presented = item;
+    if (arriving) void arriving.then(() => this.awaitPaint(item));
+    else this.awaitPaint(item);
+  }
+
+  /** Let keys count from the moment when the item is on the screen. */
+  awaitPaint(item) {
     requestAnimationFrame(() => {
-      // The frame with the new item is drawn after this callback; the message comes after the drawing.
+      // The frame with the item is drawn after this callback; the message comes after the drawing.
       const painted = new MessageChannel();
       painted.port1.onmessage = () => {
         if (this.presented !== item) return;
@@ -413,7 +420,7 @@ class LabelPage {
     this.shownAt = performance.now();
     if (this.guidelineRead >= version) return;
     prefs.write(`guideline:${person}`, String(version));
-    if (boot.urls.guideline_read) void this.api.request("POST", boot.urls.guideline_read, { version });
+    if (boot.urls.guideline_read) void this.api.request("POST", boot.urls.guideline_read, new URLSearchParams({ version }));
   }
 
   /** The instructions open by themselves on the first visit and after a change. */
@@ -434,6 +441,11 @@ class LabelPage {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.flag(event);
     });
     byId("guideline").addEventListener("close", () => this.readGuideline());
+    for (const dialog of document.querySelectorAll("dialog")) {
+      dialog.addEventListener("close", () => {
+        if (this.shows() && document.activeElement === document.body) this.focusField();
+      });
+    }
     byId("editing-back").addEventListener("click", () => this.stopEditing());
     byId("empty-again").addEventListener("click", () => this.outbox.lookAgain());
     byId("status-now").addEventListener("click", () => this.outbox.kick());
@@ -467,6 +479,7 @@ class LabelPage {
     }
     if (this.hiddenSince !== null) this.hiddenFor += performance.now() - this.hiddenSince;
     this.hiddenSince = null;
+    if (this.passive) return;
     void this.outbox.extend();
     if (this.outbox.net.is !== "ok") this.outbox.kick();
     else if (!this.outbox.leases.length && this.outbox.refreshed) this.outbox.lookAgain();

@@ -137,11 +137,12 @@ export class Api {
     return Date.now() + this.skew;
   }
 
-  /** {status, json, retryAfter} of one request. */
+  /** {status, json, retryAfter} of one request; the body is an object, ready JSON, or a form. */
   async request(method, url, body = null, key = null) {
     const headers = { Accept: "application/json" };
-    const text = body === null ? null : typeof body === "string" ? body : JSON.stringify(body);
-    if (text !== null) headers["Content-Type"] = "application/json";
+    const isForm = body instanceof URLSearchParams;
+    const text = body === null || typeof body === "string" || isForm ? body : JSON.stringify(body);
+    if (text !== null && !isForm) headers["Content-Type"] = "application/json";
     if (method !== "GET") headers["X-CSRFToken"] = this.csrfToken();
     if (key) headers["Idempotency-Key"] = key;
     const abort = new AbortController();
@@ -155,7 +156,7 @@ export class Api {
         // A redirect is the sign-in page or somebody else's network, never our API.
         redirect: "manual",
         // A reply that is on its way survives the closing of the tab (browsers allow 64 kB of these).
-        keepalive: text !== null && text.length < 16_000,
+        keepalive: typeof text === "string" && text.length < 16_000,
         signal: abort.signal,
       });
       return await this.read(reply);
@@ -197,6 +198,7 @@ export class Outbox {
     this.stored = new Map();
     this.offline = false;
     this.active = false;
+    this.looping = false;
     this.wantsLeases = false;
     this.refreshed = false;
     this.progress = null;
@@ -215,6 +217,9 @@ export class Outbox {
       this.store.get("meta", "offline"),
       this.store.get("meta", "progress"),
     ]);
+    this.refreshed = false;
+    this.done = new Set();
+    this.stored = new Map();
     this.entries = entries.sort((a, b) => a.seq - b.seq);
     this.recent = recent.sort((a, b) => b.seq - a.seq);
     for (const record of [...entries, ...recent]) {
@@ -492,7 +497,8 @@ export class Outbox {
     if (this.active) return;
     this.active = true;
     this.wantsLeases = true;
-    void this.loop();
+    if (!this.looping) void this.loop();
+    else this.wake();
   }
 
   stop() {
@@ -507,6 +513,7 @@ export class Outbox {
   }
 
   async loop() {
+    this.looping = true;
     while (this.active) {
       const now = Date.now();
       const entry = this.waiting.find((one) => !(one.notBefore > now));
@@ -521,6 +528,7 @@ export class Outbox {
         await this.fetchLeases();
       }
     }
+    this.looping = false;
   }
 
   sleep(ms) {
@@ -697,10 +705,18 @@ export class Outbox {
     const due = toExtend(this.leases, this.api.now());
     if (!due.length) return;
     const reply = await this.api.request("POST", this.urls.extend, { leases: due.map((lease) => lease.id) });
-    if (reply.status !== 200 || !Array.isArray(reply.json)) return;
+    const extended = reply.status === 200 && Array.isArray(reply.json) ? reply.json : [];
     const changes = [];
-    this.takeExpiry(reply.json, changes);
+    this.takeExpiry(extended, changes);
     void this.store.write(changes);
+    const lost = due.some((lease) => this.leases.includes(lease) && !extended.some((one) => one.id === lease.id));
+    if (lost && (reply.status === 200 || reply.status === 404)) this.refresh();
+  }
+
+  /** Ask the server anew what this person holds: a laptop slept, and leases ran out. */
+  refresh() {
+    this.refreshed = false;
+    this.lookAgain();
   }
 
   takeExpiry(extended, changes) {

@@ -26,12 +26,18 @@ export class Images {
   constructor(store) {
     this.store = store;
     this.urls = new Map();
-    this.pending = new Set();
+    this.pending = new Map();
     this.swept = false;
   }
 
-  /** The address to show for an image: the one in memory, else the server's. */
-  address(url) {
+  /** The address in memory, if the image is held already. */
+  held(url) {
+    return this.urls.get(url);
+  }
+
+  /** The address to show: the one in memory, once it is there; the server's if it cannot be held. */
+  async address(url) {
+    await this.fetch(url);
     return this.urls.get(url) ?? url;
   }
 
@@ -59,21 +65,24 @@ export class Images {
     if (old.length) await this.store.write(old.map((record) => ["images", "delete", record.url]));
   }
 
-  async fetch(url) {
-    if (this.urls.has(url) || this.pending.has(url)) return;
-    this.pending.add(url);
+  fetch(url) {
+    if (this.urls.has(url)) return Promise.resolve();
+    if (!this.pending.has(url)) this.pending.set(url, this.take(url).finally(() => this.pending.delete(url)));
+    return this.pending.get(url);
+  }
+
+  async take(url) {
     try {
       const kept = await this.store.get("images", url);
       const blob = kept?.blob ?? (await this.download(url));
-      this.urls.set(url, URL.createObjectURL(blob));
+      const address = URL.createObjectURL(blob);
       if (!kept) void this.store.write([["images", "put", { url, blob }]]);
       const picture = new Image();
-      picture.src = this.urls.get(url);
+      picture.src = address;
       await picture.decode();
+      this.urls.set(url, address);
     } catch {
       // Shown from the server's address instead, where the page can tell that it is missing.
-    } finally {
-      this.pending.delete(url);
     }
   }
 
@@ -220,8 +229,10 @@ export class View {
 
   // The item ---------------------------------------------------------------------------------------
 
-  /** Put an item in. A text after a text only swaps the words: nothing else is laid out anew. */
+  /** Put an item in. A text after a text only swaps the words: nothing else is laid out anew.
+   *  Returns what to wait for before the item counts as seen (its images), or null. */
   showItem(item) {
+    this.arriving = [];
     const parts = item.display ?? [];
     const only = parts.length === 1 && parts[0].kind === "text";
     if (only && this.plain?.isConnected) this.plain.textContent = parts[0].value;
@@ -233,6 +244,7 @@ export class View {
     this.stage("item");
     if (window.scrollY > 0) window.scrollTo(0, 0);
     if (this.item.scrollTop > 0) this.item.scrollTop = 0;
+    return this.arriving.length ? Promise.allSettled(this.arriving) : null;
   }
 
   buildPart(part, labelled) {
@@ -253,13 +265,21 @@ export class View {
 
   buildImage(part, labelled) {
     const image = make("img", { className: "item-image", alt: part.alt || part.label || "" });
-    image.src = this.images.address(part.url);
-    image.addEventListener("error", () => {
-      image.replaceWith(make("p", { className: "problem", text: this.say("image_broken") }));
-    });
+    const held = this.images.held(part.url);
+    if (held) image.src = held;
+    else this.arriving.push(this.fetchImage(image, part.url));
     const figure = make("figure", { className: "item-part item-figure" }, image);
     if (labelled && part.label) figure.prepend(make("figcaption", { className: "item-label", text: part.label }));
     return figure;
+  }
+
+  async fetchImage(image, url) {
+    image.src = await this.images.address(url);
+    try {
+      await image.decode();
+    } catch {
+      image.replaceWith(make("p", { className: "problem", text: this.say("image_broken") }));
+    }
   }
 
   buildTable(part) {

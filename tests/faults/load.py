@@ -1,0 +1,308 @@
+"""Annotators over HTTP who lose some of the replies, and what must be true when they are done.
+
+Used by test_load.py and test_kills.py, and by hand for the full campaign:
+
+    python -m tests.faults.load [--postgres] [--items 2000] [--people 8] [--web 50 --worker 20 --broker 10 --database 10]
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from tests.servers import Broker, Installation, Postgres, Web, Worker
+
+DROPPED = 0.05
+OVERLAP = 3
+SLUG = "load"
+GIVE_UP_SECONDS = 90.0
+DOCUMENT: dict[str, Any] = {
+    "slug": SLUG,
+    "name": "Load",
+    "overlap": OVERLAP,
+    "audit_fraction": 0.1,
+    "questions": [
+        {
+            "key": "bird",
+            "kind": "single",
+            "title": "Which bird?",
+            "classes": ["duck", "swan", {"name": "cannot tell", "uncertain": True}],
+        }
+    ],
+}
+SEED = """
+import json, sys
+from core.models import Membership, Project, User
+from core.services.token import create_token
+project = Project.objects.get(slug={slug!r})
+secrets = []
+for number in range({people}):
+    user = User.objects.create(username=f"annotator{{number}}")
+    Membership.objects.create(project=project, user=user, name=user.username)
+    secrets.append(create_token(user, name="load", scopes=["annotate"], days=1)[1])
+print("SECRETS", json.dumps(secrets))
+"""
+FACTS = """
+import json
+from collections import Counter
+from core.models import Annotation, Item, Lease, Outbox
+rows = list(Annotation.objects.filter(item__project__slug={slug!r}).values_list("idempotency_key", "item__external_id", "annotator_id"))
+people = Counter(item for _key, item, _person in rows)
+twice = sum(n - 1 for n in Counter((item, person) for _key, item, person in rows).values())
+print("FACTS", json.dumps({{
+    "keys": [key for key, _item, _person in rows],
+    "by_count": Counter(people.values()),
+    "items": Item.objects.filter(project__slug={slug!r}).count(),
+    "twice": twice,
+}}))
+"""
+
+
+@dataclass
+class Books:
+    """What all annotators saw: acknowledged keys, replays, refusals, errors."""
+
+    acked: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, what: str, detail: str = "") -> None:
+        """Count something; keep the first few details."""
+        with self.lock:
+            self.counts[what] += 1
+            if detail and len(self.errors) < 20:
+                self.errors.append(f"{what}: {detail}")
+
+    def acknowledge(self, key: str) -> None:
+        """The server said that this answer is stored."""
+        with self.lock:
+            self.acked.append(key)
+
+
+class Annotator(threading.Thread):
+    """Leases, answers, loses one reply in twenty, and sends again with the same key until acknowledged."""
+
+    def __init__(self, address: Callable[[], str], secret: str, books: Books, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.address = address
+        self.secret = secret
+        self.books = books
+        self.draw = random.Random(seed)
+        self.connection: http.client.HTTPConnection | None = None
+
+    def run(self) -> None:
+        """Until nothing is left."""
+        try:
+            while (leases := self.lease()) is not None:
+                while leases:
+                    leases = self.answer(leases.pop(0), leases)
+        except Exception as error:
+            self.books.note("crashed", repr(error))
+
+    def lease(self) -> list[dict[str, Any]] | None:
+        """What to do next; None when all is done."""
+        while True:
+            reply = self.insist("POST", f"/api/v1/projects/{SLUG}/leases", {"count": 2, "have": []}, "")
+            if reply["leases"]:
+                found: list[dict[str, Any]] = reply["leases"]
+                return found
+            if reply["empty_because"] == "all_done":
+                return None
+            time.sleep(0.1)
+
+    def answer(self, lease: dict[str, Any], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Answer one lease; the leases held afterwards."""
+        key = str(uuid4())
+        have = [other["id"] for other in others]
+        body = {"answers": {"bird": self.draw.choice(["duck", "swan"])}, "elapsed_ms": 900, "have": have, "count": 2}
+        reply = self.insist("POST", f"/api/v1/leases/{lease['id']}/annotation", body, key)
+        if "annotation" in reply:
+            self.books.acknowledge(key)
+            return others + list(reply["next"])
+        self.books.note("refused", json.dumps(reply)[:300])
+        return others
+
+    def insist(self, method: str, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+        """Send until there is a final answer. Lost replies, 5xx and closed connections are sent again."""
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        wait = 0.05
+        lose = bool(key) and self.draw.random() < DROPPED
+        while time.monotonic() < deadline:
+            try:
+                status, reply = self.send(method, path, body, key, lose=lose)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.hang_up()
+                self.books.note("lost reply" if lose else "network error", "" if lose else repr(error)[:120])
+                if lose:
+                    lose = False
+                    continue
+            else:
+                if status < 500 and status != 429:
+                    self.books.note(f"{status}")
+                    if status == 200 and key:
+                        self.books.note("replayed")
+                    return reply
+                self.books.note(f"{status}", str(reply)[:200])
+            time.sleep(wait * (0.5 + self.draw.random()))
+            wait = min(wait * 2, 2.0)
+        raise TimeoutError(f"no answer for {path}")
+
+    def send(self, method: str, path: str, body: dict[str, Any], key: str, *, lose: bool) -> tuple[int, dict[str, Any]]:
+        """One request. With ``lose`` the connection is cut once everything was sent."""
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection(urlsplit(self.address()).netloc, timeout=30)
+        headers = {"Authorization": f"Token {self.secret}", "Content-Type": "application/json", "Idempotency-Key": key}
+        self.connection.request(method, path, json.dumps(body), headers)
+        if lose:
+            time.sleep(self.draw.choice((0.0, 0.03)))
+            raise ConnectionError("the reply was lost")
+        reply = self.connection.getresponse()
+        return reply.status, json.loads(reply.read())
+
+    def hang_up(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+@dataclass
+class Site:
+    """An installation with a project of open items and people who may answer."""
+
+    installation: Installation
+    web: Web
+    worker: Worker | None
+    secrets: list[str]
+    n_items: int
+
+    def run(self, nemesis: Callable[["Site", threading.Event], None] | None = None) -> Books:
+        """Let everybody work until nothing is left, while ``nemesis`` does its worst."""
+        books = Books()
+        people = [
+            Annotator(lambda: self.web.url, secret, books, seed) for seed, secret in enumerate(self.secrets, start=1)
+        ]
+        ended = threading.Event()
+        for person in people:
+            person.start()
+        thread = threading.Thread(target=nemesis, args=(self, ended), daemon=True) if nemesis else None
+        if thread:
+            thread.start()
+        for person in people:
+            person.join()
+        ended.set()
+        if thread:
+            thread.join()
+        return books
+
+    def facts(self) -> dict[str, Any]:
+        """What the database holds."""
+        printed = self.installation.manage("shell", "--no-imports", text=FACTS.format(slug=SLUG))
+        line = next(line for line in printed.splitlines() if "FACTS " in line)
+        found: dict[str, Any] = json.loads(line.split("FACTS ", 1)[1])
+        return found
+
+    def verdict(self, books: Books) -> dict[str, int]:
+        """The invariants, as counts that must be as large as they say."""
+        facts = self.facts()
+        stored = Counter(facts["keys"])
+        return {
+            "items": facts["items"],
+            "with_exactly_the_overlap": facts["by_count"].get(str(OVERLAP), 0),
+            "acknowledged": len(books.acked),
+            "lost": sum(key not in stored for key in books.acked),
+            "doubled": sum(n - 1 for n in stored.values()) + facts["twice"],
+            "over_overlap": sum(n for count, n in facts["by_count"].items() if int(count) > OVERLAP),
+            "replayed": books.counts["replayed"],
+            "crashed": books.counts["crashed"],
+            "refused": books.counts["refused"],
+        }
+
+
+@contextlib.contextmanager
+def site(*, items: int, people: int, postgres: Postgres | None = None, worker: bool = False) -> Any:
+    """A running installation with a project of ``items`` items."""
+    with contextlib.ExitStack() as stack:
+        installation = stack.enter_context(Installation(postgres, Broker()))
+        folder = Path(installation.folder)
+        (folder / "project.json").write_text(json.dumps(DOCUMENT))
+        rows = (json.dumps({"id": f"item-{n}", "data": {"text": f"Sentence {n}."}}) for n in range(items))
+        (folder / "items.jsonl").write_text("\n".join(rows))
+        installation.manage("project", "create", str(folder / "project.json"))
+        installation.manage("import", SLUG, str(folder / "items.jsonl"), "--kind", "items")
+        printed = installation.manage("shell", "--no-imports", text=SEED.format(slug=SLUG, people=people))
+        secrets = json.loads(printed.split("SECRETS ", 1)[1].splitlines()[0])
+        working = stack.enter_context(installation.worker()) if worker else None
+        web = stack.enter_context(installation.web())
+        yield Site(installation, web, working, secrets, items)
+
+
+def killer(kills: dict[str, int], pause: float) -> Callable[[Site, threading.Event], None]:
+    """Kill -9 this many of each, evenly mixed, starting again what does not start by itself."""
+
+    def nemesis(here: Site, ended: threading.Event) -> None:
+        todo = [name for name, count in kills.items() for _ in range(count)]
+        random.Random(7).shuffle(todo)
+        postgres = here.installation.postgres
+        for name in todo:
+            if ended.wait(pause):
+                print(f"the load ended before {name} and what follows", file=sys.stderr)
+                return
+            if name == "web":
+                here.web.kill_one_process()
+            elif name == "worker" and here.worker:
+                here.worker.kill()
+                here.worker.start()
+            elif name == "broker":
+                here.installation.broker.kill()
+                here.installation.broker.start()
+            elif name == "database" and postgres:
+                postgres.kill()
+                postgres.start()
+            done[name] += 1
+
+    done: Counter[str] = Counter()
+    nemesis.done = done  # type: ignore[attr-defined]
+    return nemesis
+
+
+def main() -> None:
+    """The campaign by hand, with its figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--items", type=int, default=2000)
+    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--pause", type=float, default=1.0)
+    for name in ("web", "worker", "broker", "database"):
+        parser.add_argument(f"--{name}", type=int, default=0)
+    options = parser.parse_args()
+    kills = {name: getattr(options, name) for name in ("web", "worker", "broker", "database")}
+    with contextlib.ExitStack() as stack:
+        postgres = stack.enter_context(Postgres()) if options.postgres else None
+        here = stack.enter_context(
+            site(items=options.items, people=options.people, postgres=postgres, worker=bool(kills["worker"]))
+        )
+        nemesis = killer(kills, options.pause)
+        start = time.monotonic()
+        books = here.run(nemesis if any(kills.values()) else None)
+        seconds = time.monotonic() - start
+        verdict = here.verdict(books)
+        print(json.dumps({"seconds": round(seconds, 1), "killed": nemesis.done, **verdict, **books.counts}))  # type: ignore[attr-defined]
+        print("\n".join(books.errors[:10]))
+        print(here.installation.manage("check_data"))
+
+
+if __name__ == "__main__":
+    main()

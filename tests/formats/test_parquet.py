@@ -1,0 +1,141 @@
+"""Parquet in, with the same promises as text (A68, A70, A73, A74)."""
+
+import contextlib
+import decimal
+import io
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa  # noqa: TID253 -- a test may start slowly
+import pytest
+from pyarrow import parquet as pq  # noqa: TID253 -- a test may start slowly
+
+from core.formats.errors import FileError
+from core.formats.reader import read_rows
+from tests.formats.reading import packed, read, refusals, values
+
+
+def parquet(columns: dict[str, Any], **options: Any) -> bytes:
+    data = io.BytesIO()
+    pq.write_table(pa.table(columns), data, **options)
+    return data.getvalue()
+
+
+def refusal(data: bytes, **options: Any) -> FileError:
+    with pytest.raises(FileError) as refused:
+        read(data, **options)
+    return refused.value
+
+
+def test_values_of_every_plain_type() -> None:
+    data = parquet(
+        {
+            "id": ["a", None],
+            "n": [1, None],
+            "x": [0.5, None],
+            "yes": [True, None],
+            "when": [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), None],
+            "day": [date(2026, 1, 2), None],
+            "price": [decimal.Decimal("1.50"), None],
+            "word": pa.array(["u", "v"]).dictionary_encode(),
+        }
+    )
+    assert values(data) == [
+        {
+            "id": "a",
+            "n": 1,
+            "x": 0.5,
+            "yes": True,
+            "when": "2026-01-02 03:04:05.000000Z",
+            "day": "2026-01-02",
+            "price": "1.50",
+            "word": "u",
+        },
+        {
+            "id": None,
+            "n": None,
+            "x": None,
+            "yes": None,
+            "when": None,
+            "day": None,
+            "price": None,
+            "word": "v",
+        },
+    ]
+
+
+def test_a_packed_file_and_one_that_cannot_seek_are_read_too() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def seek(self, *_: Any) -> int:
+            raise io.UnsupportedOperation
+
+    data = parquet({"id": ["a", "b"]})
+    assert values(packed(data)) == [{"id": "a"}, {"id": "b"}]
+    assert len(list(read_rows(Pipe(data)))) == 2
+
+
+@pytest.mark.parametrize("missing", [1, 4, 100])
+def test_a_cut_file_is_truncated(missing: int) -> None:
+    assert refusal(parquet({"id": ["a"]})[:-missing]).code == "truncated"
+
+
+def test_a_damaged_file_is_refused_or_read_but_never_a_crash() -> None:
+    whole = parquet({"id": [str(n) for n in range(1000)]})
+    for place in range(4, len(whole) - 4, 97):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        with contextlib.suppress(FileError):
+            read(bytes(damaged))
+
+
+def test_numbers_and_text_that_would_not_survive_refuse_their_row() -> None:
+    data = parquet(
+        {
+            "n": [1, 2**53, 3, 4, 5],
+            "x": pa.array([0.5, 0.5, float("nan"), float("inf"), 0.5], pa.float64()),
+            "t": ["a", "b", "c", "d", "e\0"],
+        }
+    )
+    assert refusals(data) == [
+        (2, None, "number-out-of-range"),
+        (3, None, "non-finite-number"),
+        (4, None, "non-finite-number"),
+        (5, None, "nul-character"),
+    ]
+
+
+def test_a_text_beyond_the_limit_refuses_its_row() -> None:
+    assert refusals(parquet({"t": ["a", "x" * (2**20 + 1)]})) == [(2, None, "field-too-long")]
+
+
+def test_columns_of_other_kinds_are_refused_by_name() -> None:
+    for column in ([b"bytes"], [["a", "list"]], [{"an": "object"}]):
+        error = refusal(parquet({"id": ["a"], "other": column}))
+        assert (error.code, error.data) == ("unsupported-column", {"column": "other"})
+
+
+def test_too_many_columns_and_no_rows_are_refused() -> None:
+    assert refusal(parquet({f"c{n}": [1] for n in range(1_001)})).code == "too-many-columns"
+    assert refusal(parquet({"id": pa.array([], pa.string())})).code == "no-rows"
+
+
+def test_text_declared_as_parquet_and_parquet_declared_as_csv_are_refused() -> None:
+    assert refusal(parquet({"id": ["a"]}), format="csv").code == "type-mismatch"
+
+
+def test_a_small_file_that_says_one_long_text_very_often_is_refused() -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array(["x" * 500_000]))
+    data = parquet({"t": text}, store_schema=False)
+    assert len(data) < 100_000
+    assert refusal(data).code == "zip-bomb"
+
+
+def test_many_row_groups_are_numbered_through() -> None:
+    data = parquet({"id": [str(n) for n in range(5_000)]}, row_group_size=700)
+    assert [int(str(row["id"])) for row in values(data)] == list(range(5_000))
+    assert refusals(parquet({"t": ["a"] * 2_999 + ["\0"]}, row_group_size=700)) == [
+        (3_000, None, "nul-character")
+    ]
