@@ -242,6 +242,10 @@ def _memory_folder() -> str:
 # --- Watching ---------------------------------------------------------------------------------------
 
 
+def _nothing() -> None:
+    pass
+
+
 class Supervisor:
     """Keep the children alive until a signal comes, then end all of them within seconds."""
 
@@ -251,10 +255,15 @@ class Supervisor:
         self._stop = threading.Event()
         self._hurry = False
 
-    def run(self, bind: str, when_ready: Callable[[], None]) -> int:
-        """Start, tell when the web server answers, and watch; 0 after a signal, 1 after giving up."""
+    def run(self, bind: str, when_ready: Callable[[], None], meanwhile: Callable[[], None] = _nothing) -> int:
+        """Start, tell when the web server answers, and watch; 0 after a signal, 1 after giving up.
+
+        `meanwhile` is done once, beside the web server's start.
+        """
         previous = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
         try:
+            self._tend_all(ready=False)
+            meanwhile()
             return self._watch(bind, when_ready)
         finally:
             self.end()
@@ -270,9 +279,7 @@ class Supervisor:
         web = next(child for child in self.children if child.name == WEB)
         ready = False
         while not self._stop.is_set():
-            for child in self.children:
-                if ready or not child.waits:
-                    self._tend(child)
+            self._tend_all(ready=ready)
             if not ready:
                 if answers(bind) and web.is_running():
                     ready = True
@@ -282,6 +289,11 @@ class Supervisor:
                     return 1
             self._stop.wait(POLL_SECONDS)
         return 0
+
+    def _tend_all(self, *, ready: bool) -> None:
+        for child in self.children:
+            if ready or not child.waits:
+                self._tend(child)
 
     def _tend(self, child: Child) -> None:
         """Start a child that has ended again, each time a little later unless it had been steady."""
@@ -326,17 +338,16 @@ def _how(code: int) -> str:
 
 
 def answers(bind: str) -> bool:
-    """Whether an HTTP server replies at the address, with whatever status."""
+    """Whether labelapp's web server replies at the address, and not with a failure of its own."""
     host, port = split_bind(bind)
     connection = http.client.HTTPConnection(reachable(host), port, timeout=5)
     try:
         connection.request("GET", "/livez")
-        connection.getresponse().read()
+        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    return True
 
 
 def reachable(host: str) -> str:

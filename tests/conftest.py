@@ -18,6 +18,7 @@ from core.selectors.question import _schema
 from labelapp.celery import app as celery_app
 from tests.factories.account import make_token, make_user
 from tests.factories.project import add_member, make_project
+from tests.factories.world import World, make_world
 
 celery_app.loader.import_default_modules()  # eager tasks are found by name only when they are loaded
 
@@ -119,6 +120,18 @@ def _clean_slate() -> None:
     cache.clear()
     openapi.cache_clear()
     _schema.cache_clear()  # rolled-back projects leave their numbers to others
+
+
+@pytest.fixture
+def world(actors: Actors, media: Any) -> World:
+    """The project ``birds`` with something of every kind in it, and everybody who might ask for it."""
+    people = {
+        "stranger": actors.eve,
+        "annotator": actors.bob,
+        "reviewer": actors.dave,
+        "owner": actors.alice,
+    }
+    return make_world(actors.project, people)
 
 
 def _is_here(host: Any) -> bool:

@@ -56,3 +56,8 @@ class AlwaysJSON(BaseContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         """The first renderer of the view."""
         return renderers[0], renderers[0].media_type
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """The body of a JSON request: an object, as the parser has made sure."""
+    return request.data if isinstance(request.data, dict) else {}

@@ -19,7 +19,7 @@ FETCHED = frozenset(
 PARSERS = (MultiPartParser, FormParser, StrictJSONParser)
 
 
-def uploaded_file(request: Request, fields: Collection[str]) -> tuple[UploadedFile, dict[str, str]]:
+def uploaded_file(request: Request, fields: Collection[str]) -> tuple["UploadedFile[Any]", dict[str, str]]:
     """The file of a form and its other fields.
 
     Raises Invalid ``url-not-allowed`` for anything that asks for a fetch, ``unknown-field``, ``repeated-field``,

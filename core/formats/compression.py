@@ -29,7 +29,7 @@ def plain_chunks(head: bytes, stream: BinaryIO, size: int = CHUNK_BYTES) -> Iter
     """Yield the head that was already read, then the rest of the stream."""
     if head:
         yield head
-    while chunk := stream.read(size):
+    while chunk := read_head(stream, size):
         yield chunk
 
 
@@ -45,6 +45,20 @@ def limited(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
                 limit=limits.total_bytes,
             )
         yield chunk
+
+
+def gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small chunks: readers look again at an unfinished line or value whenever a chunk comes."""
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= CHUNK_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
 def gunzip(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:

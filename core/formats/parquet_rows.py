@@ -34,15 +34,18 @@ class ParquetReader:
         self._stream = stream
         self._size = _checked_size(stream)
         self._given = 0
+        # What a damaged footer leads to: pyarrow's own errors, undecodable names, seeks to nowhere.
+        self._damage = (pa.ArrowException, OSError, ValueError, OverflowError)
         try:
             self._file: Any = pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
-        except (pa.ArrowException, OSError) as error:
+            metadata = self._file.metadata
+            groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+            self._check_ratio(sum(group.total_byte_size for group in groups))
+            self.columns = tuple(self._file.schema_arrow.names)
+            check_columns(list(self.columns), limits)
+            self._as_text = self._columns_as_text()
+        except self._damage as error:
             raise _invalid(error) from error
-        groups = self._file.metadata.num_row_groups
-        self._check_ratio(sum(self._file.metadata.row_group(n).total_byte_size for n in range(groups)))
-        self.columns = tuple(self._file.schema_arrow.names)
-        check_columns(list(self.columns), limits)
-        self._as_text = self._columns_as_text()
 
     def rows(self) -> Iterator[Row | RowError]:
         """Yield the rows; `line` is the row number, for want of lines."""
@@ -54,7 +57,7 @@ class ParquetReader:
                     for row in self._batch(batch, number):
                         number += 1
                         yield row
-        except (self._pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except self._damage as error:
             raise _invalid(error) from error
         if number == 0:
             raise FileError("no-rows", "The file holds no rows.")

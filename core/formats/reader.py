@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from core.formats.compression import (
     GZIP_INPUT_BYTES,
+    gathered,
     gunzip,
     limited,
     plain_chunks,
@@ -47,7 +48,7 @@ def read_rows(
     kind = sniff(head)
     packed = kind == "gzip"
     if packed:
-        chunks = gunzip(plain_chunks(head, stream, GZIP_INPUT_BYTES), limits)
+        chunks = gathered(gunzip(plain_chunks(head, stream, GZIP_INPUT_BYTES), limits))
         head, chunks = _first(limited(chunks, limits))
         kind = sniff(head)
     else:

@@ -44,8 +44,16 @@ def sniff(head: bytes) -> Kind:
         return "text"
     if _HTML.match(head):
         return "html"
+    return "binary" if _looks_binary(head) else "text"
+
+
+def _looks_binary(head: bytes) -> bool:
+    """Text may hold control characters, so many of them count only where the bytes are not UTF-8 either."""
+    many = _BINARY_SHARE * len(head)
+    if head.count(0) > many:
+        return True
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    return "binary" if controls > _BINARY_SHARE * len(head) else "text"
+    return controls > many and "\ufffd" in head.decode("utf-8", "replace")
 
 
 def looks_like_utf16(head: bytes) -> bool:

@@ -33,7 +33,7 @@ class Digits:
 
 def load(size: int, seed: int) -> Digits:
     """``size`` of the 1,797 digits (UCI Optical Recognition of Handwritten Digits), drawn with this seed."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415 -- slow import, and only the demo needs it
+    from sklearn.datasets import load_digits
 
     data = load_digits()
     chosen = np.random.default_rng(seed).choice(len(data.target), size=size, replace=False)
@@ -48,7 +48,8 @@ def difficulty(digits: Digits) -> NDArray[np.float64]:
     others = np.linalg.norm(flat[:, None, :] - means[None, :, :], axis=2)
     others[np.arange(len(flat)), digits.truth] = np.inf
     oddness = own - others.min(axis=1)
-    return oddness.argsort().argsort() / max(len(flat) - 1, 1)
+    ranks: NDArray[np.float64] = oddness.argsort().argsort() / max(len(flat) - 1, 1)
+    return ranks
 
 
 def simulated_answers(

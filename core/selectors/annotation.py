@@ -41,7 +41,7 @@ def _values(schema: Schema, answers: list[Answer]) -> dict[str, Any]:
 
 
 def recent_of(membership: Membership) -> list[tuple[Annotation, dict[str, Any]]]:
-    """This person's last ten annotations with their answers, newest first."""
+    """Somebody's last ten annotations with their answers, newest first."""
     rows = list(
         Annotation.objects.filter(annotator=membership, current=True, voided=False)
         .select_related("item", "annotator__project")

@@ -176,7 +176,7 @@ def check_schema(project: Project) -> None:
         raise Conflict("questions-changed", "The questions were changed meanwhile. Import the file again.")
 
 
-def _count(sql: str, *params: object) -> int:
+def _count(sql: str, *params: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.fetchone()[0])

@@ -90,7 +90,7 @@ def _insert(table: str, source_id: int, rows: Sequence[NewItem] | Sequence[NewAn
                     copy.write_row((source_id, *row))
             return
         places = ", ".join(["%s"] * (len(rows[0]) + 1))
-        values = ((source_id, *map(_adapted, row)) for row in rows)
+        values = [(source_id, *map(_adapted, row)) for row in rows]
         cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", values)
 
 
@@ -170,7 +170,7 @@ def run(sql: str, *params: Any) -> int:
     """Run one statement; returns how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def refuse(source: Import, table: str, chosen: str, params: Sequence[Any], why: Refused) -> int:

@@ -60,6 +60,12 @@ def test_a_flood_of_empty_members_is_refused() -> None:
     assert refusal(packed(b"id,text\n") + packed(b"") * 100_001) == "zip-bomb"
 
 
+def test_many_small_members_do_not_make_a_long_line_slow_to_read() -> None:
+    data = packed(b"id,text\na," + b"x" * 3_000_000) + packed(b"y") * 50_000 + packed(b"\n")
+    limits = Limits(field_characters=2**22)
+    assert [len(str(row["text"])) for row in values(data, limits=limits)] == [3_050_000]
+
+
 def test_gzip_in_gzip_is_refused() -> None:
     assert refusal(packed(packed(TABLE))) == "type-mismatch"
 

@@ -188,7 +188,7 @@ def test_a_nonsense_clock_is_kept_within_a_day(bob: Membership) -> None:
     one, other = hand_out(bob, 2).leases
     submit(actor(bob), one.pk, "k1", Work(good(bob), elapsed_ms=-5, count=0))
     submit(actor(bob), other.pk, "k2", Work(good(bob), elapsed_ms=10**12, count=0))
-    assert sorted(Annotation.objects.values_list("elapsed_ms", flat=True)) == [0, 86_400_000]
+    assert {row.elapsed_ms for row in Annotation.objects.all()} == {0, 86_400_000}
 
 
 def test_progress_is_true_before_and_after_a_worker_folded_it(bob: Membership) -> None:

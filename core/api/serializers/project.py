@@ -26,7 +26,7 @@ class QuestionDocument(serializers.Serializer[Any]):
     key = serializers.CharField()
     kind = serializers.ChoiceField(choices=QuestionKind.choices)
     title = serializers.CharField()
-    required = serializers.BooleanField(required=False)
+    required = serializers.BooleanField(required=False)  # type: ignore[assignment]  # a field that is called so
     level = serializers.ChoiceField(choices=Level.choices, required=False)
     minimum = serializers.FloatField(required=False)
     maximum = serializers.FloatField(required=False)

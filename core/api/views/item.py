@@ -1,6 +1,7 @@
 """Items, the batches that they came in with, and their images."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import FileResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
@@ -96,12 +97,11 @@ class OneItem(APIView):
         member = get_membership(request_actor(request), slug, Action.ITEMS_EDIT)
         item = read.item_named(member.project_id, name)
         version = version_from(request)
-        unknown = set(request.data) - {"data", "meta"}
+        sent: Any = request.data
+        unknown = set(sent) - {"data", "meta"}
         if unknown:
             raise Invalid("unknown-field", f"There is no field {min(unknown)[:60]!r} here.")
-        item = items.correct_item(
-            member, item.pk, version, data=request.data.get("data"), meta=request.data.get("meta")
-        )
+        item = items.correct_item(member, item.pk, version, data=sent.get("data"), meta=sent.get("meta"))
         return Response(read.item_document(item), headers={"ETag": etag_of(item)})
 
 

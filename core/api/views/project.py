@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from core.access import Action, get_membership, may_create_projects
 from core.api.authentication import request_actor
 from core.api.pagination import allowed_parameters
+from core.api.parsers import body_of
 from core.api.serializers import project as shapes
 from core.choices import ProjectState
 from core.exceptions import Invalid, NotAllowed, PreconditionRequired
@@ -89,7 +90,7 @@ class OneProject(APIView):
     def patch(self, request: Request, slug: str) -> Response:
         """Change settings. Raising the overlap opens finished items again; lowering it loses nothing."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        project = projects.edit_project(member, request.data, version_from(request))
+        project = projects.edit_project(member, body_of(request), version_from(request))
         body = shapes.project_out(project, member.role, progress_of(project.pk))
         return Response(body, headers={"ETag": etag_of(project)})
 
@@ -138,8 +139,8 @@ class Questions(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """A further question. When it is required, finished items are open again."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        questions.add_question(member, request.data)
-        return Response(_question(member.project, str(request.data.get("key"))), status=201)
+        questions.add_question(member, body_of(request))
+        return Response(_question(member.project, str(body_of(request).get("key"))), status=201)
 
 
 class OneQuestion(APIView):
@@ -151,7 +152,7 @@ class OneQuestion(APIView):
     def patch(self, request: Request, slug: str, key: str) -> Response:
         """Change its title, or whether it is required."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        questions.edit_question(member, key, request.data)
+        questions.edit_question(member, key, body_of(request))
         return Response(_question(member.project, key))
 
 
@@ -162,7 +163,7 @@ class Classes(APIView):
     def post(self, request: Request, slug: str, key: str) -> Response:
         """A further class; finished items stay finished."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        return Response(shapes.class_out(questions.add_class(member, key, request.data)), status=201)
+        return Response(shapes.class_out(questions.add_class(member, key, body_of(request))), status=201)
 
 
 class OneClass(APIView):
@@ -172,7 +173,7 @@ class OneClass(APIView):
     def patch(self, request: Request, slug: str, key: str, class_id: int) -> Response:
         """Rename it, or change its definition, colour, key or uncertainty. Answers keep pointing at it."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        return Response(shapes.class_out(questions.edit_class(member, key, class_id, request.data)))
+        return Response(shapes.class_out(questions.edit_class(member, key, class_id, body_of(request))))
 
 
 class Guidelines(APIView):

@@ -41,6 +41,7 @@ class Command(BaseCommand):
 
     help = "Start labelapp: database, demo, broker, worker and web server. Ctrl-C ends all of them."
     requires_system_checks = ()
+    _link: str | None = None
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Two switches; everything else comes from the environment."""
@@ -73,7 +74,9 @@ class Command(BaseCommand):
             call_command("demo", "--once", stdout=self.stdout)
             connection.close()
             supervisor = Supervisor(_children(with_worker=with_worker), self._say)
-            code = supervisor.run(settings.BIND, lambda: self._welcome(time.monotonic() - started))
+            code = supervisor.run(
+                settings.BIND, lambda: self._welcome(time.monotonic() - started), meanwhile=self._prepare_link
+            )
         self._say("ended" if code == 0 else "gave up")
         return code
 
@@ -89,14 +92,17 @@ class Command(BaseCommand):
             self._say(f"database: applying {len(plan)} migrations")
             call_command("migrate", verbosity=0, interactive=False)
 
+    def _prepare_link(self) -> None:
+        self._link = first_sign_in_link()
+        connection.close()
+
     def _welcome(self, seconds: float) -> None:
         host, port = split_bind(settings.BIND)
         shown = reachable(host)
         address = settings.PUBLIC_URL or f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
         self._say(f"labelapp is ready after {seconds:.1f} s: {address}/")
-        link = first_sign_in_link()
-        if link:
-            self._say(f"First lead, sign in here once: {address}{link}")
+        if self._link:
+            self._say(f"First lead, sign in here once: {address}{self._link}")
         self._say(f"Logs: {settings.DATA_DIR / 'logs'}    Ctrl-C ends everything.")
 
 

@@ -1,14 +1,23 @@
 """Forms of the import pages: the file, and what its columns are."""
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core.choices import FileFormat, ImportKind
-from core.pipelines.preview import OPTIONAL, REQUIRED, FilePreview
 
 MOST_COLUMNS = 200
+REQUIRED: dict[str, tuple[str, ...]] = {
+    ImportKind.ANNOTATIONS: ("item_id", "annotator", "question", "label"),
+    ImportKind.GOLD: ("item_id", "question", "label"),
+}
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    ImportKind.ANNOTATIONS: ("created_at", "elapsed_ms", "repeat", "pass"),
+    ImportKind.GOLD: (),
+}
 KIND_HINTS = {
     ImportKind.ITEMS: _("items: what people will label"),
     ImportKind.ANNOTATIONS: _("annotations: answers that people gave elsewhere"),
@@ -29,6 +38,45 @@ ROLES = [
     (META, _("metadata, to filter by")),
     (ID, _("the item's id")),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePreview:
+    """The first rows of a file as the page shows them.
+
+    ``mapping`` is a guess: our name to the file's. ``nested``: rows like {"id", "data": {…}, "meta": {…}},
+    whose parts need no mapping. ``problems`` are rows that will be refused, as (line, sentence).
+    """
+
+    format: str
+    encoding: str | None
+    delimiter: str | None
+    columns: list[str]
+    rows: list[list[str]]
+    problems: list[tuple[int, str]]
+    mapping: dict[str, str]
+    nested: bool
+
+
+def file_preview(found: dict[str, Any]) -> FilePreview:
+    """What pipelines.preview found, as text and in the order of the columns."""
+    columns: list[str] = found["columns"]
+    return FilePreview(
+        format=found["format"],
+        encoding=found["encoding"],
+        delimiter=found["delimiter"],
+        columns=columns,
+        rows=[[_cell(row.get(name)) for name in columns] for row in found["rows"]],
+        problems=[(error["line"], error["detail"]) for error in found["errors"]],
+        mapping=found["mapping"],
+        nested=any(isinstance(row.get("data"), dict) for row in found["rows"]),
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class UploadForm(forms.Form):

@@ -16,7 +16,8 @@ from core.access import Action
 from core.choices import ImportKind, ImportState, JobState, OnError
 from core.exceptions import DomainError, Invalid, Missing, TooLarge
 from core.models import Import, Membership
-from core.pipelines.preview import FilePreview, preview_file, refused_csv
+from core.pipelines.importing import refused_csv
+from core.pipelines.preview import preview_upload
 from core.selectors.health import worker_seen
 from core.selectors.imports import INLINE_ERRORS, import_of, imports_of, refused_rows
 from core.selectors.item import batches_of
@@ -24,7 +25,7 @@ from core.selectors.membership import members_of
 from core.services.imports import accept_import, discard_import, start_import
 from core.services.upload import drop_upload, keep_upload, open_upload
 from core.web.access import project_view
-from core.web.forms.imports import ColumnsForm, UploadForm
+from core.web.forms.imports import ColumnsForm, FilePreview, UploadForm, file_preview
 from core.web.pages import project_page, tell_form
 
 UPLOAD_SECONDS = 3600
@@ -78,7 +79,10 @@ def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 
 def _preview(stored: str, upload: dict[str, Any]) -> FilePreview:
     with open_upload(stored) as file:
-        return preview_file(file, upload["kind"], upload["format"], upload["encoding"])
+        found = preview_upload(
+            file, kind=upload["kind"], format=upload["format"], encoding=upload["encoding"]
+        )
+    return file_preview(found)
 
 
 def _upload(membership: Membership, token: str) -> dict[str, Any]:

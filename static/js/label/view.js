@@ -315,7 +315,9 @@ export class View {
   showEmpty(kind, values) {
     this.stage("empty");
     const known = `empty_${kind}_title` in this.strings ? kind : "other";
-    const text = known === "held_by_others" && !(values.n && values.time) ? "held_by_others_some" : known;
+    let text = known;
+    if (known === "held_by_others" && !(values.n && values.time)) text = "held_by_others_some";
+    else if (known === "held_by_others" && values.n === 1) text = "held_by_others_one";
     setText(byId("empty-title"), this.say(`empty_${known}_title`));
     setText(byId("empty-text"), this.say(`empty_${text}`, values));
     byId("empty-again").hidden = kind === "archived";
