@@ -269,6 +269,7 @@ def main() -> int:
     if not browser:
         raise SystemExit("no chromium on this machine")
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
     server = Server(Path(settings.DATA_DIR))
     try:
         server.warm_up()

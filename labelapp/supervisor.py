@@ -29,7 +29,7 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 STEADY_SECONDS = 30.0
 READY_SECONDS = 90.0
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.2
 LOG_BYTES = 8 * 2**20
 LAST_PORT = 2**16 - 1
@@ -228,7 +228,7 @@ def web_command(bind: str) -> list[str]:
     """Run gunicorn with two processes of four threads."""
     return [
         *(sys.executable, "-m", "gunicorn", "labelapp.wsgi:application", "--bind", bind),
-        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "5"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "4"),
         *("--max-requests", "50000", "--max-requests-jitter", "5000", "--no-control-socket", "--preload"),
         *("--log-level", "warning", "--worker-tmp-dir", _memory_folder()),
     ]

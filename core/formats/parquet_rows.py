@@ -50,17 +50,21 @@ class ParquetReader:
     def rows(self) -> Iterator[Row | RowError]:
         """Yield the rows; `line` is the row number, for want of lines."""
         number = 0
+        for batch in self.batches():
+            for row in self._batch(batch, number):
+                number += 1
+                yield row
+        if number == 0:
+            raise FileError("no-rows", "The file holds no rows.")
+
+    def batches(self) -> Iterator[Any]:
+        """Yield record batches; raises FileError `invalid-parquet`."""
         try:
             for group in range(self._file.metadata.num_row_groups):
                 size = self._batch_rows(group)
-                for batch in self._file.iter_batches(size, row_groups=[group], use_threads=False):
-                    for row in self._batch(batch, number):
-                        number += 1
-                        yield row
+                yield from self._file.iter_batches(size, row_groups=[group], use_threads=False)
         except self._damage as error:
             raise _invalid(error) from error
-        if number == 0:
-            raise FileError("no-rows", "The file holds no rows.")
 
     def _batch_rows(self, group: int) -> int:
         """Return how many rows to take at once: a dictionary can say one long text in every row."""
@@ -83,7 +87,10 @@ class ParquetReader:
             yield Row(number, number, named) if error is None else _refused(number, error)
 
     def _values(self, name: str, array: Any) -> list[Any]:
-        found: list[Any] = (array.cast(self._pa.string()) if name in self._as_text else array).to_pylist()
+        try:
+            found: list[Any] = (array.cast(self._pa.string()) if name in self._as_text else array).to_pylist()
+        except self._damage as error:
+            raise _invalid(error) from error
         return found
 
     def _first_error(self, row: dict[str, object]) -> StrictJsonError | None:

@@ -17,6 +17,7 @@ from core.formats.compression import (
 from core.formats.csv_rows import CsvReader
 from core.formats.errors import FileError
 from core.formats.json_rows import json_rows, jsonl_rows
+from core.formats.parquet_probe import probe
 from core.formats.parquet_rows import ParquetReader
 from core.formats.sniff import HEAD_BYTES, decide_format, sniff
 from core.formats.table import DEFAULT_LIMITS, Limits, RowStream
@@ -55,8 +56,7 @@ def read_rows(
         chunks = limited(plain_chunks(head, stream), limits)
     if kind == "parquet":
         decide_format(format, kind, "")
-        direct = stream.seekable() and not packed
-        parquet = ParquetReader(stream, limits) if direct else _spooled(chunks, limits)
+        parquet = _parquet(stream, chunks, limits, packed=packed)
         return RowStream(parquet.rows(), format="parquet", encoding=None, columns=parquet.columns)
     found = detect_encoding(head, encoding) if kind == "text" else Encoding("utf-8", 0)
     chosen = decide_format(format, kind, head[found.mark : HEAD_BYTES].decode(found.name, "replace"))
@@ -88,15 +88,28 @@ def _first(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return head, chain((head,), chunks) if head else chunks
 
 
-def _spooled(chunks: Iterator[bytes], limits: Limits) -> ParquetReader:
-    """Parquet is read from its end: what cannot seek, or is packed, goes through a temporary file."""
+def _parquet(stream: BinaryIO, chunks: Iterator[bytes], limits: Limits, *, packed: bool) -> ParquetReader:
+    """Parquet is read from its end, and tried in a child: what is not a plain file goes through one."""
+    if not packed and _is_file(stream):
+        probe(stream)
+        return ParquetReader(stream, limits)
     spool = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with its reader
     try:
         for chunk in chunks:
             spool.write(chunk)
+        spool.flush()
+        probe(spool)
         reader = ParquetReader(spool, limits)
     except FileError:
         spool.close()
         raise
     weakref.finalize(reader, spool.close)
     return reader
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    try:
+        stream.fileno()
+    except (OSError, AttributeError):
+        return False
+    return stream.seekable()

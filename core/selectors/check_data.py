@@ -81,7 +81,7 @@ RULES = (
         "item-pool",
         "an item is kept for people of whom there are none, or open although it is theirs",
         "SELECT i.id FROM core_item i JOIN core_batch b ON b.id = i.batch_id "
-        f"WHERE (i.pool_id IS NOT NULL AND i.pool_id <> i.batch_id) OR (i.pool_id IS NOT NULL) <> {GIVEN}",
+        f"WHERE i.pool <> CASE WHEN {GIVEN} THEN b.id ELSE 0 END",
         "items",
     ),
     Rule(

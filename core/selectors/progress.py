@@ -27,7 +27,7 @@ def progress_by_project(project_ids: Collection[int]) -> dict[int, Progress]:
     """The counts of several projects. Two statements, however many there are and however large."""
     totals = {row.pk: row for row in ProjectTotals.objects.filter(pk__in=project_ids)}
     waiting: dict[int, dict[str, Any]] = {
-        row["project_id"]: row
+        row["project_id"]: dict(row)
         for row in Outbox.objects.filter(project_id__in=project_ids)
         .order_by()
         .values("project_id")

@@ -94,15 +94,15 @@ def _check_work(work: Work) -> None:
 
 @transaction.atomic
 def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
-    locked = (
-        Lease.objects.select_for_update(of=("self", "annotator", "item"), no_key=True)
-        .select_related("annotator__project", "item")
-        .annotate(now=Now())
-        .filter(pk=lease_id)
-        .first()
-    )
-    if locked is None:
-        raise Missing
+    try:
+        locked = (
+            Lease.objects.select_for_update(of=("self", "annotator", "item"), no_key=True)
+            .select_related("annotator__project", "item")
+            .annotate(now=Now())
+            .get(pk=lease_id)
+        )
+    except Lease.DoesNotExist:
+        raise Missing from None
     lease = own_lease(actor, locked)
     member, item, now = lease.annotator, lease.item, locked.now
     if lease.state == LeaseState.SUBMITTED:

@@ -10,6 +10,7 @@ from core.choices import AuditPart, ItemState, LeaseState, Pass
 from core.models import Annotation, Batch, Flag, Import, Item, Lease, Membership, Project
 from core.selectors.check_data import RULES, broken_ids
 from core.services.imports import clear_staging
+from core.services.lease import SHARED
 from core.services.progress import recount
 
 
@@ -50,7 +51,7 @@ def _fix_item(pk: int) -> None:
         target=target,
         free=target - done - leased if item.state == ItemState.OPEN else 0,
         flags=Flag.objects.filter(item=item, resolved_at=None).count(),
-        pool=item.batch if item.batch.members.exists() else None,
+        pool=item.batch_id if item.batch.members.exists() else SHARED,
     )
 
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from core.choices import MOST_HELD, EmptyBecause, ItemState, Lane, LeaseState, ProjectState, SkipReason
@@ -20,9 +20,19 @@ from core.exceptions import Conflict, Invalid
 from core.models import Annotation, Flag, Item, Lease, Membership, Project
 
 SKIPS_UNTIL_LEAD = 2
-BLOCKING = [LeaseState.ACTIVE, LeaseState.SKIPPED, LeaseState.DEFERRED]
 MOST_AT_ONCE = MOST_HELD
 SHARED = 0  # the pool of the items that everybody may have
+ANSWERABLE = """
+SELECT item.* FROM core_item item
+WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.position > %s AND item.free > 0
+  AND NOT EXISTS (SELECT 1 FROM core_lease lease
+                  WHERE lease.item_id = item.id AND lease.annotator_id = %s AND lease.item_version = item.version
+                    AND lease.state IN ('active', 'skipped', 'deferred'))
+  AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
+                  WHERE annotation.item_id = item.id AND annotation.annotator_id = %s
+                    AND annotation.item_version = item.version AND annotation.complete AND NOT annotation.voided)
+ORDER BY item.position LIMIT %s
+"""
 
 
 @dataclass(slots=True)
@@ -140,12 +150,7 @@ def _from_lane(
 ) -> list[Item]:
     name = _cursor(pool, lane)
     after = -1 if from_start else member.cursors.get(name, -1)
-    items = list(
-        _answerable(member)
-        .filter(pool=pool, lane=lane, position__gt=after)
-        .order_by("position")
-        .select_for_update(skip_locked=True, of=("self",))[:count]
-    )
+    items = _answerable(member, pool, lane, after, count)
     if items:
         member.cursors[name] = items[-1].position
     if lane == Lane.RETURNED and len(items) < count:
@@ -153,15 +158,15 @@ def _from_lane(
     return items
 
 
-def _answerable(member: Membership) -> QuerySet[Item]:
-    """Items with a free place that this person neither has answered, holds, skipped nor put off."""
-    own = {"item": OuterRef("pk"), "annotator": member.pk, "item_version": OuterRef("version")}
-    return Item.objects.filter(
-        ~Exists(Lease.objects.filter(**own, state__in=BLOCKING)),
-        ~Exists(Annotation.objects.filter(**own, complete=True, voided=False)),
-        project=member.project_id,
-        free__gt=0,
-    )
+def _answerable(member: Membership, pool: int, lane: int, after: int, count: int) -> list[Item]:
+    """Items with a free place that this person neither has answered, holds, skipped nor put off.
+
+    Written out because every submit runs it: Django takes several times longer to compile it than the
+    database to answer it.
+    """
+    lock = "FOR NO KEY UPDATE OF item SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    own = [member.pk, member.pk]
+    return list(Item.objects.raw(f"{ANSWERABLE} {lock}", [member.project_id, pool, lane, after, *own, count]))
 
 
 def _own_deferred(member: Membership, count: int, taken: set[int]) -> list[Item]:

@@ -14,7 +14,7 @@ register = template.Library()
 ROW_HEIGHT = 48
 AXIS_HEIGHT = 44
 N_SHADES = 10
-DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+DASH, MINUS, PERCENT = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}%"
 LEFT, WIDTH = 1.5, 97.0  # of the plot's width, so that dots at the ends are not cut
 
 
@@ -30,7 +30,7 @@ def decimal(value: float | None, places: int = 2) -> str:
 @register.filter
 def percent(value: float | None) -> str:
     """A share as whole percents."""
-    return DASH if value is None else f"{100 * value:.0f} %"
+    return DASH if value is None else f"{100 * value:.0f}{PERCENT}"
 
 
 @register.filter
@@ -44,7 +44,7 @@ def interval(figure: dict[str, Any]) -> str:
 def percent_interval(figure: dict[str, Any]) -> str:
     """The ends of a share's interval as whole percents, or nothing."""
     ends = figure.get("ci")
-    return _span(ends[0], percent(ends[0]).removesuffix(" %"), percent(ends[1])) if ends else ""
+    return _span(ends[0], percent(ends[0]).removesuffix(PERCENT), percent(ends[1])) if ends else ""
 
 
 def _span(low: float, first: str, last: str) -> str:

@@ -6,7 +6,7 @@ const leader = follower && document.getElementById(follower.dataset.slugOf);
 
 /** A name as it may stand in an address. */
 function slug(text) {
-  const plain = text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "");
+  const plain = text.replaceAll("ß", "ss").normalize("NFKD").replace(/[\u0300-\u036f]/g, "");
   return plain.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60).replace(/-+$/, "");
 }
 

@@ -2,17 +2,16 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from core.choices import ImportKind, JobKind, Role
+from core.choices import ImportKind, JobKind, LeaseState, Role
 from core.models import (
     Annotation,
     Draft,
@@ -36,6 +35,7 @@ from tests.factories.item import make_items
 from tests.factories.project import add_member
 
 SECRET = "s" * 43
+NAMES = {"api:asset": "bird.png", "agreement_table": "coefficients"}
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -65,31 +65,29 @@ class World:
 
     def values(self, who: str, name: str) -> dict[str, Any]:
         """The parts of an address: the asker's own things where things have an owner, else Bob's."""
-        owner = who if who in self.members and self.members[who].active else "annotator"
-        made: dict[str, Any] = {
-            "slug": self.project.slug,
-            "secret": SECRET,
-            "key": "answer",
-            "class_id": LabelClass.objects.filter(question__project=self.project).values_list(
-                "pk", flat=True
-            )[0],
-            "member_id": self.members["annotator"].pk,
-            "invitation_id": Invitation.objects.values_list("pk", flat=True)[0],
-            "lease_id": self._lease(owner),
-            "annotation_id": Annotation.objects.get(annotator=self.members[owner]).pk,
-            "draft_id": Draft.objects.get(annotator=self.members[owner]).pk,
-            "token_id": self._token(who),
-            "item_id": self.project.items.values_list("pk", flat=True)[0],
-            "import_id": Import.objects.get(project=self.project).pk,
-            "job_id": Job.objects.get(project=self.project).pk,
-            "name": "bird.png" if "asset" in name else "item-1",
-            "batch_id": self.project.batches.values_list("pk", flat=True)[0],
-            "number": 1,
+        owner = self.members[who if who in self.members and self.members[who].active else "annotator"]
+        known: dict[str, Callable[[], Any]] = {
+            "slug": lambda: self.project.slug,
+            "secret": lambda: SECRET,
+            "key": lambda: "answer",
+            "class_id": lambda: LabelClass.objects.filter(question__project=self.project).latest("pk").pk,
+            "member_id": lambda: self.members["annotator"].pk,
+            "invitation_id": lambda: Invitation.objects.latest("pk").pk,
+            "lease_id": lambda: owner.leases.filter(state=LeaseState.ACTIVE).latest("created_at").pk,
+            "annotation_id": lambda: Annotation.objects.get(annotator=owner).pk,
+            "draft_id": lambda: Draft.objects.get(annotator=owner).pk,
+            "token_id": lambda: self._token(who),
+            "item_id": lambda: self.project.items.earliest("pk").pk,
+            "import_id": lambda: Import.objects.get(project=self.project).pk,
+            "job_id": lambda: Job.objects.get(project=self.project).pk,
+            "batch_id": lambda: self.project.batches.get().pk,
+            "number": lambda: 1,
+            "name": lambda: NAMES.get(name, "item-1"),
         }
         wanted = ALL[name].pattern.converters
-        unknown = set(wanted) - set(made)
+        unknown = set(wanted) - set(known)
         assert not unknown, f"tests/factories/world.py has no value for {unknown} of {name}"
-        return {part: made[part] for part in wanted}
+        return {part: known[part]() for part in wanted}
 
     def body(self, who: str, name: str) -> dict[str, Any]:
         """What must be in a body for the address to know what is asked for; otherwise nothing."""
@@ -98,9 +96,6 @@ class World:
         if name == "api:lease-annotation":
             return {"answers": {"answer": "yes"}}
         return {}
-
-    def _lease(self, owner: str) -> UUID:
-        return self.members[owner].leases.filter(state="active").latest("created_at").pk
 
     def _token(self, who: str) -> int:
         user = self.people[who] or self.people["annotator"]
@@ -174,4 +169,5 @@ def ask(world: World, client: Client, method: str, who: str, name: str) -> HttpR
     with transaction.atomic():
         answer = client.generic(method, address, **more)
         transaction.set_rollback(True)
+    answer.close()
     return answer

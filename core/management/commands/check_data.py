@@ -42,7 +42,7 @@ class Command(BaseCommand):
         if fixed:
             self.stdout.write(f"{fixed} rows repaired")
         for rule, count, ids in found:
-            self.stderr.write(f"{rule.name}: {count} × {rule.detail}; first: {', '.join(map(str, ids))}")
+            self.stderr.write(f"{rule.name}: {count} times {rule.detail}; first: {', '.join(map(str, ids))}")
         if not found:
             self.stdout.write("clean")
 

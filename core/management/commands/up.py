@@ -71,6 +71,7 @@ class Command(BaseCommand):
             _check_database()
             self._say(_check_broker())
             self._migrate()
+            call_command("collectstatic", verbosity=0, interactive=False)
             call_command("demo", "--once", stdout=self.stdout)
             connection.close()
             supervisor = Supervisor(_children(with_worker=with_worker), self._say)

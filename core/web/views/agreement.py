@@ -28,6 +28,8 @@ Json = dict[str, Any]
 
 MOST_CLASSES = 12
 MOST_PEOPLE = 30
+MOST_PLOTTED = 20
+LEAST_COMMON = 5  # a kappa of fewer items is noise
 MOST_ROWS = 100
 
 VERDICTS = {
@@ -153,9 +155,10 @@ def headline(report: Json) -> str:
     same, alpha = report["coefficients"]["percent_agreement"], report["coefficients"]["krippendorff_alpha"]
     if same["value"] is None:
         return _("Cannot tell yet: %(reason)s.") % {"reason": REASONS[same["reason"]]}
-    parts = [
-        _("Two people give the same answer on %(share)s of items.") % {"share": _spread(same, shares=True)}
-    ]
+    sentence = _("Two people give the same answer on %(share)s of items.")
+    if report["level"] in {Level.INTERVAL, Level.RATIO}:
+        sentence = _("Two people give exactly the same number on %(share)s of items.")
+    parts = [sentence % {"share": _spread(same, shares=True)}]
     if alpha["value"] is None:
         parts.append(
             _("Corrected for chance, cannot tell yet: %(reason)s.") % {"reason": REASONS[alpha["reason"]]}
@@ -163,10 +166,11 @@ def headline(report: Json) -> str:
     elif report["verdict"] is None:
         parts.append(_("Corrected for chance: %(alpha)s.") % {"alpha": _spread(alpha)})
     else:
-        parts.append(
-            _("Corrected for chance: %(alpha)s, %(verdict)s.")
-            % {"alpha": _spread(alpha), "verdict": VERDICTS[report["verdict"]["level"]]}
-        )
+        level = report["verdict"]["level"]
+        sentence = _("Corrected for chance: %(alpha)s, at least %(verdict)s.")
+        if level == "poor":
+            sentence = _("Corrected for chance: %(alpha)s, %(verdict)s.")
+        parts.append(sentence % {"alpha": _spread(alpha), "verdict": VERDICTS[level]})
     return " ".join(parts)
 
 
@@ -284,7 +288,8 @@ def _class_rows(question: QuestionSpec, report: Json) -> list[Json]:
 def _confusion_matrix(report: Json) -> Json | None:
     """How often two people's answers to one item were this class and that; None with fewer than two classes.
 
-    A row's shares add up to one over all classes: of the pairs of answers with the row's class in them.
+    A row's shares add up to one over all classes: of the people whose partner gave the row's class. Two who
+    agree are each other's partner, so their pair counts twice there, as in the specific agreement of a class.
     """
     pairs_with = {row["class"]: row["specific_agreement"]["n_pairs"] for row in report["per_class"]}
     apart: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -301,7 +306,11 @@ def _confusion_matrix(report: Json) -> Json | None:
         same = total - sum(apart[name].values())
         counts = [same if other == name else apart[name].get(other, 0) for other in names]
         cells = [
-            {"n": n, "share": n / total if total else None, "same": other == name}
+            {
+                "n": n,
+                "share": (2 * n if other == name else n) / (total + same) if total else None,
+                "same": other == name,
+            }
             for other, n in zip(names, counts, strict=True)
         ]
         rows.append({"name": name or _("(empty)"), "n": total, "cells": cells})
@@ -313,12 +322,16 @@ def _confusion_matrix(report: Json) -> Json | None:
 
 
 def _people_matrix(report: Json) -> Json | None:
-    """Cohen's kappa of every two of the most active people; None with fewer than two."""
+    """Cohen's kappa of every two of the most active people; None where no two have enough in common."""
     busiest = sorted(report["annotators"], key=lambda row: -row["n"])[:MOST_PEOPLE]
     names = [row["id"] for row in busiest]
     if len(names) < 2 or not report["pairs"]:  # noqa: PLR2004 -- a pair takes two
         return None
-    pairs = {frozenset((row["a"], row["b"])): row for row in report["pairs"]}
+    pairs = {
+        frozenset((row["a"], row["b"])): row for row in report["pairs"] if row["n_items"] >= LEAST_COMMON
+    }
+    if not pairs:
+        return None
     rows = [
         {
             "number": number,
@@ -327,16 +340,17 @@ def _people_matrix(report: Json) -> Json | None:
         }
         for number, name in enumerate(names, start=1)
     ]
-    return {"rows": rows, "left_out": len(report["annotators"]) - len(names)}
+    return {"rows": rows, "left_out": len(report["annotators"]) - len(names), "least": LEAST_COMMON}
 
 
 def _annotator_rows(report: Json) -> Json:
     busiest = sorted(report["annotators"], key=lambda row: -row["n"])
     rows = [{"name": row["id"], "figure": row["leave_one_out"], **row} for row in busiest]
+    plotted = sorted(rows[:MOST_PLOTTED], key=lambda row: row["leave_one_out"]["value"] or 0.0)
     return {
-        "plotted": rows[:MOST_PEOPLE],
+        "plotted": plotted,
         "rows": rows[:MOST_ROWS],
-        "left_out": max(len(rows) - MOST_PEOPLE, 0),
+        "left_out": len(rows) - len(plotted),
         "repeats": report["intra"]["value"] is not None,
     }
 

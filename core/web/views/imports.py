@@ -58,7 +58,7 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 @project_view(Action.IMPORTS_EDIT)
 def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """Upload a file; the answer to a good one is the page that shows its first rows."""
-    form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind")})
+    form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind", ImportKind.ITEMS)})
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:

@@ -313,7 +313,7 @@ def _stale(
 
 
 def _overlap_facts(project: Project, form: SettingsForm) -> list[str]:
-    """What a changed overlap will do to the items, in numbers; empty when neither changes."""
+    """What a changed overlap will do to items, in numbers; empty when it opens and closes none."""
     facts: list[str] = []
     for name, audit in (("overlap", False), ("audit_overlap", True)):
         wanted = form.cleaned_data[name]
@@ -321,7 +321,7 @@ def _overlap_facts(project: Project, form: SettingsForm) -> list[str]:
             continue
         opened, closed = overlap_effect(project, wanted, audit=audit)
         which = _("in the audit slice") if audit else _("outside the audit slice")
-        if wanted > getattr(project, name):
+        if opened and wanted > getattr(project, name):
             facts.append(
                 ngettext(
                     "%(n)d finished item %(which)s opens again for more people.",
@@ -330,7 +330,7 @@ def _overlap_facts(project: Project, form: SettingsForm) -> list[str]:
                 )
                 % {"n": opened, "which": which}
             )
-        else:
+        if closed and wanted < getattr(project, name):
             facts.append(
                 ngettext(
                     "%(n)d open item %(which)s is finished with the answers it has; no answer is lost.",

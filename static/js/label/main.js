@@ -5,6 +5,7 @@
 import { Api, Outbox, Store } from "./outbox.js";
 import {
   Guard,
+  NONE_KEY,
   RESERVED,
   answersByOneKey,
   choose,
@@ -522,13 +523,14 @@ class LabelPage {
     const question = this.questions.find((one) => one.key === this.active);
     for (const key of namesOf(event)) {
       const cls = this.shows() && question?.classes && !RESERVED.has(key) ? classOfKey(question, key) : null;
+      const none = !cls && this.shows() && question?.kind === "multiple" && key === NONE_KEY;
       const command = RESERVED.get(key);
-      if (!cls && !command) continue;
+      if (!cls && !none && !command) continue;
       event.preventDefault();
       // Instructions and help are not answers: they open over whatever is on the screen.
       const reads = command === "guideline" || command === "help";
       if (reads ? event.repeat : !this.guard.takes(key, event.timeStamp, event)) return;
-      if (cls) this.take(question, cls.name);
+      if (cls || none) this.take(question, cls?.name ?? null);
       else this.command(command);
       return;
     }

@@ -13,6 +13,9 @@ export const RESERVED = new Map([
   ["?", "help"],
 ]);
 
+/** "None of them" in a multiple choice, unless a class has this key. */
+export const NONE_KEY = "-";
+
 const CHOICE_KINDS = new Set(["single", "multiple", "scale"]);
 
 export const isChoice = (question) => CHOICE_KINDS.has(question.kind);

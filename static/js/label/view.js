@@ -2,7 +2,7 @@
 // dialogs. It decides nothing; main.js tells it what to show. Texts of items are only ever set as
 // text, never as markup.
 
-import { describe, excerpt, fill, isAnswered, isChoice, isNumber, nameOf, visibleQuestions } from "./state.js";
+import { NONE_KEY, classOfKey, describe, excerpt, fill, isAnswered, isChoice, isNumber, nameOf, visibleQuestions } from "./state.js";
 
 const CLASS_COLOURS = 8;
 
@@ -171,11 +171,16 @@ export class View {
       (cls.uncertain ? apart : list).append(button);
     });
     if (question.kind === "multiple") {
-      part.none = make(
-        "button",
-        { type: "button", className: "choice choice-none", "data-none": true, "aria-pressed": "false" },
-        make("span", { className: "choice-name", text: this.say("none_of_them") }),
-      );
+      const key = classOfKey(question, NONE_KEY) ? null : NONE_KEY;
+      part.none = make("button", {
+        type: "button",
+        className: "choice choice-none",
+        "data-none": true,
+        "aria-pressed": "false",
+        "aria-keyshortcuts": key,
+      });
+      if (key) part.none.append(make("kbd", { "aria-hidden": "true", text: key }));
+      part.none.append(make("span", { className: "choice-name", text: this.say("none_of_them") }));
       apart.append(part.none);
     }
     const box = make("div", { className: "choices-box" }, list);

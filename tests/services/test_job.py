@@ -1,0 +1,153 @@
+"""Jobs end the same whatever happens to broker and workers."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db.models.functions import Now
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from core.choices import JobKind, JobState
+from core.exceptions import Conflict, TooMany
+from core.models import Job, Outbox, Project, User, WorkerSign
+from core.selectors.progress import progress_of
+from core.services import job as jobs
+
+
+def make_job(project: Project, user: User | None = None) -> Job:
+    return jobs.create_job(project, JobKind.IMPORT, {"import": 0}, user, send=False)
+
+
+def silent(job: Job, seconds: int = 60) -> None:
+    """Its worker has not been heard of for so long."""
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=Now() - timedelta(seconds=seconds))
+
+
+def test_a_queued_job_is_claimed_once(project: Project) -> None:
+    job = make_job(project)
+    claimed = jobs.claim_job(job.pk)
+    assert claimed is not None
+    assert (claimed.state, claimed.attempts) == (JobState.RUNNING, 1)
+    assert jobs.claim_job(job.pk) is None
+
+
+def test_an_unknown_job_is_nobodys(project: Project) -> None:
+    assert jobs.claim_job(uuid4()) is None
+
+
+def test_a_job_whose_worker_is_silent_is_taken_over_and_the_old_worker_can_write_nothing(
+    project: Project,
+) -> None:
+    first = jobs.claim_job(make_job(project).pk)
+    assert first is not None
+    silent(first)
+    second = jobs.claim_job(first.pk)
+    assert second is not None
+    assert second.attempts == 2
+    for write in (
+        lambda: jobs.beat(first, 0.5),
+        lambda: jobs.finish_job(first),
+        lambda: jobs.fail_job(first, "x", "y"),
+    ):
+        with pytest.raises(jobs.LostClaim):
+            write()
+    jobs.finish_job(second, {"rows": 1})
+    done = Job.objects.get(pk=first.pk)
+    assert (done.state, done.result, done.progress) == (JobState.DONE, {"rows": 1}, 1.0)
+
+
+def test_a_heartbeat_shows_the_progress(project: Project) -> None:
+    job = jobs.claim_job(make_job(project).pk)
+    assert job is not None
+    jobs.beat(job, 0.25)
+    assert Job.objects.get(pk=job.pk).progress == 0.25
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_never_starts(project: Project) -> None:
+    job = make_job(project)
+    assert jobs.request_cancel(job.pk).state == JobState.CANCELLED
+    assert jobs.claim_job(job.pk) is None
+    with pytest.raises(Conflict, match="cancelled already"):
+        jobs.request_cancel(job.pk)
+
+
+def test_a_running_job_learns_of_its_end_at_the_next_heartbeat(project: Project) -> None:
+    job = jobs.claim_job(make_job(project).pk)
+    assert job is not None
+    assert jobs.request_cancel(job.pk).state == JobState.RUNNING
+    with pytest.raises(jobs.JobCancelled):
+        jobs.beat(job)
+    jobs.end_cancelled(job)
+    assert Job.objects.get(pk=job.pk).state == JobState.CANCELLED
+
+
+def test_the_reaper_queues_an_abandoned_job_again_and_gives_up_after_five_attempts(project: Project) -> None:
+    job = make_job(project)
+    for attempt in range(1, 6):
+        claimed = jobs.claim_job(job.pk)
+        assert claimed is not None
+        assert claimed.attempts == attempt
+        silent(claimed)
+        assert jobs.take_back_abandoned() == 1
+    ended = Job.objects.get(pk=job.pk)
+    assert ended.state == JobState.FAILED
+    assert ended.error["code"] == "gave-up"
+
+
+def test_the_reaper_leaves_a_living_job_alone(project: Project) -> None:
+    job = jobs.claim_job(make_job(project).pk)
+    assert job is not None
+    assert jobs.take_back_abandoned() == 0
+    jobs.beat(job)
+
+
+def test_a_cancelled_job_whose_worker_died_is_cancelled_by_the_reaper(project: Project) -> None:
+    job = jobs.claim_job(make_job(project).pk)
+    assert job is not None
+    jobs.request_cancel(job.pk)
+    silent(job)
+    jobs.take_back_abandoned()
+    assert Job.objects.get(pk=job.pk).state == JobState.CANCELLED
+
+
+def test_a_job_that_the_broker_lost_is_sent_again(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda task, job_id: sent.append(job_id))
+    job = jobs.create_job(project, JobKind.IMPORT, {}, None)
+    assert sent == [str(job.pk)]
+    assert jobs.send_lost_again() == 0
+    Job.objects.filter(pk=job.pk).update(sent_at=Now() - timedelta(seconds=16))
+    assert jobs.send_lost_again() == 1
+    assert sent == [str(job.pk)] * 2
+    assert jobs.send_lost_again() == 0
+
+
+def test_one_person_has_at_most_twenty_unfinished_jobs(project: Project, alice: User, bob: User) -> None:
+    for _ in range(jobs.MOST_UNFINISHED):
+        make_job(project, alice)
+    with pytest.raises(TooMany) as refused:
+        make_job(project, alice)
+    assert refused.value.retry_after == 30
+    make_job(project, bob)
+
+
+def test_the_reaper_folds_the_outbox_once(project: Project) -> None:
+    for _ in range(3):
+        Outbox.objects.create(project=project, items=2, annotations=1)
+    before = progress_of(project.pk)
+    jobs.reap()
+    jobs.reap()
+    assert progress_of(project.pk) == before
+    assert (before.items, before.annotations) == (6, 3)
+    assert not Outbox.objects.exists()
+
+
+def test_the_canary_leaves_one_sign_that_moves(db: None) -> None:
+    jobs.sign_of_life()
+    first = WorkerSign.objects.get().seen_at
+    jobs.sign_of_life()
+    assert WorkerSign.objects.get().seen_at >= first
