@@ -38,7 +38,6 @@ LEVELS = ("runtime", "dev")
 OLDEST_PYTHON = (3, 11)
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
-PIP_DEFAULT_INDEX = "https://pypi.org/simple"
 TIMEOUT_SECONDS = 60.0
 DEBIAN_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -179,8 +178,8 @@ def _ensure_pip() -> None:
         _install_pip_wheel()
     except (OSError, ValueError) as error:
         raise SetupError(
-            f"this Python has no ensurepip and no pip, and the package index gave no {PIP_WHEEL} ({error}); "
-            "install it with: apt-get install python3-venv"
+            f"this Python has no ensurepip and no pip, and no package index gave {PIP_WHEEL} ({error}). Install it "
+            "with: apt-get install python3-venv, or name an index in pip.conf or PIP_INDEX_URL"
         ) from None
 
 
@@ -286,10 +285,10 @@ class PipSettings:
         return self.get("cert") or (str(DEBIAN_CERTIFICATES) if DEBIAN_CERTIFICATES.exists() else "")
 
     def indexes(self) -> list[str]:
-        """The package indexes, the main one first; none with `no-index`."""
+        """The configured package indexes, the main one first; none with `no-index`."""
         if self.get("no-index").lower() in ("1", "true", "yes", "on"):
             return []
-        return [self.get("index-url") or PIP_DEFAULT_INDEX, *self.get("extra-index-url").split()]
+        return [*self.get("index-url").split(), *self.get("extra-index-url").split()]
 
     def for_uv(self) -> dict[str, str]:
         """The same configuration in uv's words. What the user set for uv is left to win (see `_install`)."""

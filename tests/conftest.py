@@ -2,16 +2,14 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import transaction
-from django.test import Client, override_settings
-from pytest_django import DjangoDbBlocker
+from django.test import Client
 
 from core.api.schema import openapi
 from core.choices import Role
@@ -41,7 +39,8 @@ class Actors:
         return Membership.objects.select_related("project", "user").get(project=self.project, user=user)
 
 
-def make_actors() -> Actors:
+@pytest.fixture
+def actors(db: None) -> Actors:
     """Everybody, in the project ``birds``; Eve only in ``flowers``."""
     people = {name: make_user(name) for name in ("bob", "carol", "dave", "eve")}
     alice = make_user("alice", may_create_projects=True)
@@ -51,12 +50,6 @@ def make_actors() -> Actors:
     add_member(project, people["dave"], Role.REVIEWER)
     make_project("flowers", owner=people["eve"])
     return Actors(project=project, alice=alice, **people)
-
-
-@pytest.fixture
-def actors(db: None) -> Actors:
-    """Everybody, in the project ``birds``; Eve only in ``flowers``."""
-    return make_actors()
 
 
 @pytest.fixture
@@ -129,25 +122,16 @@ def _clean_slate() -> None:
     _schema.cache_clear()  # rolled-back projects leave their numbers to others
 
 
-@pytest.fixture(scope="module")
-def world(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """The project ``birds`` with something of every kind in it, and everybody who might ask for it.
-
-    It is made once for a file of tests, which must undo what they change (``ask`` does).
-    """
-    folder = override_settings(MEDIA_ROOT=tmp_path_factory.mktemp("files"))
-    with django_db_blocker.unblock(), folder, transaction.atomic():
-        actors = make_actors()
-        people = {
-            "stranger": actors.eve,
-            "annotator": actors.bob,
-            "reviewer": actors.dave,
-            "owner": actors.alice,
-        }
-        yield make_world(actors.project, people)
-        transaction.set_rollback(True)
+@pytest.fixture
+def world(actors: Actors, media: Any) -> World:
+    """The project ``birds`` with something of every kind in it, and everybody who might ask for it."""
+    people = {
+        "stranger": actors.eve,
+        "annotator": actors.bob,
+        "reviewer": actors.dave,
+        "owner": actors.alice,
+    }
+    return make_world(actors.project, people)
 
 
 def _is_here(host: Any) -> bool:

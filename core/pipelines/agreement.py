@@ -123,7 +123,7 @@ def agreement_report(
             "pairs": report.pairs_cut,
             "confusions": report.confusions_cut,
         },
-        "warnings": list(report.warnings),
+        "warnings": _warnings(report),
     }
     if asked.scope.by is not None:
         body["groups"] = _groups(columns, asked)
@@ -340,6 +340,11 @@ def _reading(report: AgreementReport) -> Json:
     }
 
 
+def _warnings(report: AgreementReport) -> list[str]:
+    """Beyond the nominal level alpha and AC1 measure different things, so their distance warns of nothing."""
+    return list(report.warnings) if report.level == Level.NOMINAL else []
+
+
 def _groups(columns: AnswerColumns, asked: Asked) -> list[Json]:
     """The coefficients within each group; pairs of answers from different groups belong to none."""
     group = columns.group
@@ -354,7 +359,7 @@ def _groups(columns: AnswerColumns, asked: Asked) -> list[Json]:
                 **_counts(report),
                 **_coefficients(report),
                 "per_class": _per_class(report, columns.names),
-                "warnings": list(report.warnings),
+                "warnings": _warnings(report),
             }
         )
     return groups

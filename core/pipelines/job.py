@@ -23,15 +23,14 @@ def run_job(job_id: UUID) -> None:
 
     A database that goes away in the midst of it leaves the job to be taken back and done again.
     """
-    job = claim_job(job_id)
-    if job is None:
-        return
     try:
-        _run(job)
+        job = claim_job(job_id)
+        if job is not None:
+            _run(job)
     except LostClaim:
-        logger.warning("job %s was taken over by another worker", job.pk)
+        logger.warning("job %s was taken over by another worker", job_id)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("job %s stopped, to be taken back: %s", job.pk, type(error).__name__)
+        logger.warning("job %s stopped, to be taken back: %s", job_id, type(error).__name__)
 
 
 def _run(job: Job) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -168,6 +168,7 @@ def ask(world: World, client: Client, method: str, who: str, name: str) -> HttpR
         more = {"data": "", "content_type": "application/x-www-form-urlencoded"}
     with transaction.atomic():
         answer = client.generic(method, address, **more)
+        if isinstance(answer, StreamingHttpResponse):
+            b"".join(answer)  # to its end, which closes what it reads
         transaction.set_rollback(True)
-    answer.close()
     return answer

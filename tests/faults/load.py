@@ -14,19 +14,22 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from tests.servers import Broker, Installation, Postgres, Web, Worker
+import psutil
+
+from tests.servers import Broker, Installation, Postgres, Service, Web, Worker
 
 DROPPED = 0.05
 OVERLAP = 3
 SLUG = "load"
-GIVE_UP_SECONDS = 90.0
+GIVE_UP_SECONDS = 120.0
+TARGETS = ("web", "worker", "broker", "database")
 DOCUMENT: dict[str, Any] = {
     "slug": SLUG,
     "name": "Load",
@@ -56,7 +59,7 @@ print("SECRETS", json.dumps(secrets))
 FACTS = """
 import json
 from collections import Counter
-from core.models import Annotation, Item, Lease, Outbox
+from core.models import Annotation, Item
 rows = list(Annotation.objects.filter(item__project__slug={slug!r}).values_list("idempotency_key", "item__external_id", "annotator_id"))
 people = Counter(item for _key, item, _person in rows)
 twice = sum(n - 1 for n in Counter((item, person) for _key, item, person in rows).values())
@@ -101,6 +104,7 @@ class Annotator(threading.Thread):
         self.books = books
         self.draw = random.Random(seed)
         self.connection: http.client.HTTPConnection | None = None
+        self.retry_after: str | None = None
 
     def run(self) -> None:
         """Until nothing is left."""
@@ -154,7 +158,9 @@ class Annotator(threading.Thread):
                     if status == 200 and key:
                         self.books.note("replayed")
                     return reply
-                self.books.note(f"{status}", str(reply)[:200])
+                self.books.note(f"{status}", "" if status == 503 else str(reply)[:300])
+                if status not in {429, 503} or not self.retry_after:
+                    self.books.note("server error")
             time.sleep(wait * (0.5 + self.draw.random()))
             wait = min(wait * 2, 2.0)
         raise TimeoutError(f"no answer for {path}")
@@ -169,6 +175,7 @@ class Annotator(threading.Thread):
             time.sleep(self.draw.choice((0.0, 0.03)))
             raise ConnectionError("the reply was lost")
         reply = self.connection.getresponse()
+        self.retry_after = reply.getheader("Retry-After")
         return reply.status, json.loads(reply.read())
 
     def hang_up(self) -> None:
@@ -186,9 +193,8 @@ class Site:
     web: Web
     worker: Worker | None
     secrets: list[str]
-    n_items: int
 
-    def run(self, nemesis: Callable[["Site", threading.Event], None] | None = None) -> Books:
+    def run(self, nemesis: Callable[["Site", threading.Event], None]) -> Books:
         """Let everybody work until nothing is left, while ``nemesis`` does its worst."""
         books = Books()
         people = [
@@ -197,15 +203,27 @@ class Site:
         ended = threading.Event()
         for person in people:
             person.start()
-        thread = threading.Thread(target=nemesis, args=(self, ended), daemon=True) if nemesis else None
-        if thread:
-            thread.start()
+        killing = threading.Thread(target=nemesis, args=(self, ended), daemon=True)
+        killing.start()
         for person in people:
             person.join()
         ended.set()
-        if thread:
-            thread.join()
+        killing.join()
         return books
+
+    def cpu_seconds(self) -> float:
+        """What web server and database have used so far, without processes that have ended."""
+        services: list[Service] = [self.web]
+        if self.installation.postgres is not None:
+            services.append(self.installation.postgres)
+        seconds = 0.0
+        for service in services:
+            for process in [service.process, *service.children()]:
+                if process is not None:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        times = process.cpu_times()
+                        seconds += times.user + times.system
+        return seconds
 
     def facts(self) -> dict[str, Any]:
         """What the database holds."""
@@ -226,16 +244,18 @@ class Site:
             "doubled": sum(n - 1 for n in stored.values()) + facts["twice"],
             "over_overlap": sum(n for count, n in facts["by_count"].items() if int(count) > OVERLAP),
             "replayed": books.counts["replayed"],
+            "server_errors": books.counts["server error"],
             "crashed": books.counts["crashed"],
             "refused": books.counts["refused"],
         }
 
 
 @contextlib.contextmanager
-def site(*, items: int, people: int, postgres: Postgres | None = None, worker: bool = False) -> Any:
+def site(*, items: int, people: int, postgres: Postgres | None = None, worker: bool = False) -> Iterator[Site]:
     """A running installation with a project of ``items`` items."""
     with contextlib.ExitStack() as stack:
-        installation = stack.enter_context(Installation(postgres, Broker()))
+        broker = stack.enter_context(Broker())
+        installation = stack.enter_context(Installation(postgres, broker))
         folder = Path(installation.folder)
         (folder / "project.json").write_text(json.dumps(DOCUMENT))
         rows = (json.dumps({"id": f"item-{n}", "data": {"text": f"Sentence {n}."}}) for n in range(items))
@@ -246,61 +266,67 @@ def site(*, items: int, people: int, postgres: Postgres | None = None, worker: b
         secrets = json.loads(printed.split("SECRETS ", 1)[1].splitlines()[0])
         working = stack.enter_context(installation.worker()) if worker else None
         web = stack.enter_context(installation.web())
-        yield Site(installation, web, working, secrets, items)
+        yield Site(installation, web, working, secrets)
 
 
-def killer(kills: dict[str, int], pause: float) -> Callable[[Site, threading.Event], None]:
-    """Kill -9 this many of each, evenly mixed, starting again what does not start by itself."""
+class Nemesis:
+    """Kills -9 so many of each, evenly mixed, and starts again what does not start by itself."""
 
-    def nemesis(here: Site, ended: threading.Event) -> None:
-        todo = [name for name, count in kills.items() for _ in range(count)]
-        random.Random(7).shuffle(todo)
-        postgres = here.installation.postgres
-        for name in todo:
-            if ended.wait(pause):
-                print(f"the load ended before {name} and what follows", file=sys.stderr)
+    def __init__(self, kills: Mapping[str, int], pause: float) -> None:
+        self.todo = [name for name, count in kills.items() for _ in range(count)]
+        random.Random(7).shuffle(self.todo)
+        self.pause = pause
+        self.done: Counter[str] = Counter()
+
+    def __call__(self, here: Site, ended: threading.Event) -> None:
+        for name in self.todo:
+            if ended.wait(self.pause):
+                print(f"the load ended after {self.done.total()} of {len(self.todo)} kills", file=sys.stderr)
                 return
-            if name == "web":
-                here.web.kill_one_process()
-            elif name == "worker" and here.worker:
-                here.worker.kill()
-                here.worker.start()
-            elif name == "broker":
-                here.installation.broker.kill()
-                here.installation.broker.start()
-            elif name == "database" and postgres:
-                postgres.kill()
-                postgres.start()
-            done[name] += 1
+            self.strike(here, name)
+            self.done[name] += 1
 
-    done: Counter[str] = Counter()
-    nemesis.done = done  # type: ignore[attr-defined]
-    return nemesis
+    def strike(self, here: Site, name: str) -> None:
+        """One kill."""
+        if name == "web":
+            here.web.kill_one_process()
+            return
+        service: Service | None = {
+            "worker": here.worker,
+            "broker": here.installation.broker,
+            "database": here.installation.postgres,
+        }[name]
+        if service is None:
+            raise ValueError(f"there is no {name} to kill")
+        service.kill()
+        service.start()
 
 
 def main() -> None:
     """The campaign by hand, with its figures."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--items", type=int, default=2000)
     parser.add_argument("--people", type=int, default=8)
-    parser.add_argument("--pause", type=float, default=1.0)
-    for name in ("web", "worker", "broker", "database"):
-        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two kills")
+    for name in TARGETS:
+        parser.add_argument(f"--{name}", type=int, default=0, metavar="KILLS")
     options = parser.parse_args()
-    kills = {name: getattr(options, name) for name in ("web", "worker", "broker", "database")}
+    nemesis = Nemesis({name: getattr(options, name) for name in TARGETS}, options.pause)
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Postgres()) if options.postgres else None
         here = stack.enter_context(
-            site(items=options.items, people=options.people, postgres=postgres, worker=bool(kills["worker"]))
+            site(items=options.items, people=options.people, postgres=postgres, worker=options.worker > 0)
         )
-        nemesis = killer(kills, options.pause)
-        start = time.monotonic()
-        books = here.run(nemesis if any(kills.values()) else None)
-        seconds = time.monotonic() - start
-        verdict = here.verdict(books)
-        print(json.dumps({"seconds": round(seconds, 1), "killed": nemesis.done, **verdict, **books.counts}))  # type: ignore[attr-defined]
-        print("\n".join(books.errors[:10]))
+        before, start = here.cpu_seconds(), time.monotonic()
+        books = here.run(nemesis)
+        seconds, used = time.monotonic() - start, here.cpu_seconds() - before
+        figures = {"seconds": round(seconds, 1), "submits_per_second": round(len(books.acked) / seconds, 1)}
+        if not nemesis.done:
+            figures["cpu_ms_per_submit"] = round(1000 * used / len(books.acked), 2)
+        print(json.dumps({**figures, "killed": nemesis.done, **here.verdict(books), "replies": books.counts}))
+        for line in books.errors:
+            print(line)
         print(here.installation.manage("check_data"))
 
 

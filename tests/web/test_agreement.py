@@ -69,7 +69,7 @@ def test_the_first_line_says_how_far_people_agree(
         r"Corrected for chance: 0\.\d\d \(.*\), at least (slight|fair|moderate|substantial)\.",
         title_of(text),
     )
-    assert "“no” against “yes” costs most" in text
+    assert "“yes” against “no” costs most" in text
 
 
 def test_pictures_have_tables_and_downloads(answered: Project, actors: Actors, client_of: Browser) -> None:

@@ -48,6 +48,7 @@ COEFFICIENTS = {
     "brennan_prediger": gettext_lazy("Brennan-Prediger"),
     "conger_kappa": gettext_lazy("Conger's kappa"),
 }
+METRIC = ("percent_agreement", "krippendorff_alpha")  # the others only ask whether two answers are equal
 REASONS = {
     "no_overlap": gettext_lazy("no item has answers of two people"),
     "one_class": gettext_lazy("every answer is the same, so agreement by chance cannot be told apart"),
@@ -76,13 +77,15 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
         "verdict_word": VERDICTS[report["verdict"]["level"]] if report["verdict"] else "",
         "alpha_reason": REASONS.get(report["coefficients"]["krippendorff_alpha"]["reason"], ""),
         "level_label": Level(report["level"]).label,
-        "show_classes": report["level"] not in {Level.INTERVAL, Level.RATIO},
+        "is_metric": _is_metric(report),
         "steps": _steps(membership, question, report),
         "controls": _controls(schema, question, report),
         "query": urlencode(_chosen(report)),
         "warnings": _warnings(report),
         "coefficients": [
-            {"name": name, "figure": report["coefficients"][key]} for key, name in COEFFICIENTS.items()
+            {"name": name, "figure": report["coefficients"][key]}
+            for key, name in COEFFICIENTS.items()
+            if not _is_metric(report) or key in METRIC
         ],
         "classes": _class_rows(question, report),
         "confusions": _confusion_matrix(report),
@@ -155,28 +158,35 @@ def headline(report: Json) -> str:
     same, alpha = report["coefficients"]["percent_agreement"], report["coefficients"]["krippendorff_alpha"]
     if same["value"] is None:
         return _("Cannot tell yet: %(reason)s.") % {"reason": REASONS[same["reason"]]}
-    sentence = _("Two people give the same answer on %(share)s of items.")
-    if report["level"] in {Level.INTERVAL, Level.RATIO}:
-        sentence = _("Two people give exactly the same number on %(share)s of items.")
-    parts = [sentence % {"share": _spread(same, shares=True)}]
+    share = {"share": _spread(same, shares=True)}
+    if _is_metric(report):
+        equal = _("Two people give exactly the same number on %(share)s of items.") % share
+        return f"{_corrected(report, alpha)} {equal}"
+    equal = _("Two people give the same answer on %(share)s of items.") % share
+    return f"{equal} {_corrected(report, alpha)}"
+
+
+def _corrected(report: Json, alpha: Json) -> str:
+    """What is left when chance is taken out, with the word for it."""
     if alpha["value"] is None:
-        parts.append(
-            _("Corrected for chance, cannot tell yet: %(reason)s.") % {"reason": REASONS[alpha["reason"]]}
-        )
-    elif report["verdict"] is None:
-        parts.append(_("Corrected for chance: %(alpha)s.") % {"alpha": _spread(alpha)})
-    else:
-        level = report["verdict"]["level"]
-        sentence = _("Corrected for chance: %(alpha)s, at least %(verdict)s.")
-        if level == "poor":
-            sentence = _("Corrected for chance: %(alpha)s, %(verdict)s.")
-        parts.append(sentence % {"alpha": _spread(alpha), "verdict": VERDICTS[level]})
-    return " ".join(parts)
+        return _("Corrected for chance, cannot tell yet: %(reason)s.") % {"reason": REASONS[alpha["reason"]]}
+    if report["verdict"] is None:
+        return _("Corrected for chance: %(alpha)s.") % {"alpha": _spread(alpha)}
+    level = report["verdict"]["level"]
+    sentence = _("Corrected for chance: %(alpha)s, at least %(verdict)s.")
+    if level in {"poor", "almost_perfect"}:  # the ends of the scale
+        sentence = _("Corrected for chance: %(alpha)s, %(verdict)s.")
+    return sentence % {"alpha": _spread(alpha), "verdict": VERDICTS[level]}
+
+
+def _is_metric(report: Json) -> bool:
+    """Whether answers are read as numbers, so that being equal says little."""
+    return report["level"] in {Level.INTERVAL, Level.RATIO}
 
 
 def _lead(report: Json) -> str:
     worst = next(iter(report["confusions"]), None)
-    if worst is None or report["level"] in {Level.INTERVAL, Level.RATIO}:
+    if worst is None or _is_metric(report):
         return ""
     return _("%(a)s against %(b)s costs most: %(share)s of all disagreements (%(n)d pairs of answers).") % {
         "a": shown(worst["a"]),
@@ -272,7 +282,9 @@ def _warnings(report: Json) -> list[str]:
 
 def _class_rows(question: QuestionSpec, report: Json) -> list[Json]:
     colours = {spec.name: spec.colour for spec in question.classes}
-    rows = sorted(report["per_class"], key=lambda row: -row["n"])[:MOST_ROWS]
+    rows = report["per_class"][:MOST_ROWS]  # a scale keeps its order
+    if report["level"] == Level.NOMINAL:
+        rows = sorted(report["per_class"], key=lambda row: -row["n"])[:MOST_ROWS]
     return [
         {
             "name": row["class"] or _("(empty)"),
@@ -296,7 +308,7 @@ def _confusion_matrix(report: Json) -> Json | None:
     for row in report["confusions"]:
         apart[row["a"]][row["b"]] = row["n"]
         apart[row["b"]][row["a"]] = row["n"]
-    if len(pairs_with) < 2 or report["level"] in {Level.INTERVAL, Level.RATIO}:  # noqa: PLR2004 -- a confusion takes two
+    if len(pairs_with) < 2 or _is_metric(report):  # noqa: PLR2004 -- a confusion takes two
         return None
     frequent = sorted(pairs_with, key=lambda name: -pairs_with[name])[:MOST_CLASSES]
     names = [name for name in pairs_with if name in frequent]

@@ -155,8 +155,8 @@ def _steps(project: Project, progress: Progress, attention: Attention) -> list[d
             attention.with_lead > 0,
             f"{reverse('items', args=[slug])}?state=with_lead",
             ngettext(
-                "Decide on %d item that came to the lead",
-                "Decide on %d items that came to the lead",
+                "Decide on %d item that waits for the lead",
+                "Decide on %d items that wait for the lead",
                 attention.with_lead,
             )
             % attention.with_lead,

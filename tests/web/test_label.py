@@ -1,0 +1,96 @@
+"""The label page's view: what the scripts start from, who gets it, and that it writes nothing."""
+
+import json
+import re
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from core.choices import QuestionKind
+from core.models import GuidelineVersion, Lease
+from tests.conftest import Actors, client_of
+from tests.factories.item import make_items
+from tests.factories.project import make_question
+
+
+def boot_of(response: Any) -> dict[str, Any]:
+    """The data that the page gives to its scripts."""
+    found = re.search(r'<script id="boot" type="application/json">(.*?)</script>', response.text)
+    assert found is not None
+    boot: dict[str, Any] = json.loads(found[1])
+    return boot
+
+
+def test_the_page_starts_from_the_questions_the_guideline_and_the_addresses(actors: Actors) -> None:
+    make_question(actors.project, "age", [], kind=QuestionKind.NUMBER, level="ratio", minimum=3, maximum=99)
+    boot = boot_of(client_of(actors.bob).get(reverse("label", args=["birds"])))
+    member = actors.membership(actors.bob)
+    assert boot["project"] == {"slug": "birds", "name": "Birds", "state": "active"}
+    assert boot["member"] == {"id": member.pk, "name": "bob"}
+    assert [question["key"] for question in boot["questions"]] == ["answer", "age"]
+    assert boot["questions"][0]["classes"][2] == {
+        "name": "cannot tell",
+        "definition": "",
+        "colour": 2,
+        "key": "0",
+        "uncertain": True,
+    }
+    assert (boot["questions"][1]["min"], boot["questions"][1]["max"]) == (3, 99)
+    assert boot["guideline"] == {"version": 1, "html": "<p>Look closely.</p>\n", "read": 0}
+    assert boot["settings"] == {"auto_advance": True, "ahead": 5, "offline_ahead": 20}
+    assert boot["urls"] == {
+        "leases": "/api/v1/projects/birds/leases",
+        "lease": "/api/v1/leases/",
+        "extend": "/api/v1/leases/extend",
+        "annotations": "/api/v1/annotations/",
+        "recent": "/api/v1/projects/birds/recent",
+        "drafts": "/api/v1/drafts",
+        "guideline_read": "/projects/birds/guideline/read",
+        "home": "/projects/birds/",
+        "sign_in": "/sign-in?next=/projects/birds/label/",
+        "sign_out": "/sign-out",
+        "service_worker": "/service-worker.js",
+    }
+
+
+def test_opening_the_page_hands_nothing_out(actors: Actors) -> None:
+    make_items(actors.project, 3)
+    response = client_of(actors.bob).get(reverse("label", args=["birds"]))
+    assert Lease.objects.count() == 0
+    assert "no-store" in response["Cache-Control"]
+    assert "csrftoken" in response.cookies
+
+
+def test_boot_data_cannot_leave_their_script_element(actors: Actors) -> None:
+    nasty = "</script><script>alert(1)</script>"
+    question = actors.project.questions.get()
+    question.classes.filter(name="yes").update(definition=nasty)
+    response = client_of(actors.bob).get(reverse("label", args=["birds"]))
+    assert nasty not in response.text
+    assert boot_of(response)["questions"][0]["classes"][0]["definition"] == nasty
+
+
+def test_strangers_find_nothing_and_the_signed_out_are_sent_to_sign_in(actors: Actors) -> None:
+    assert client_of(actors.eve).get(reverse("label", args=["birds"])).status_code == 404
+    assert Client().get(reverse("label", args=["birds"]))["Location"] == "/sign-in?next=/projects/birds/label/"
+
+
+def test_the_service_worker_comes_from_the_root_and_is_asked_for_again(client: Client) -> None:
+    response = client.get("/service-worker.js")
+    assert response.status_code == 200
+    assert response["Content-Type"] == "text/javascript; charset=utf-8"
+    assert (response["Service-Worker-Allowed"], response["Cache-Control"]) == ("/", "no-cache")
+
+
+def test_having_read_the_guideline_is_kept_and_never_goes_back(actors: Actors) -> None:
+    second = GuidelineVersion.objects.create(project=actors.project, number=2, text="More.")
+    actors.project.guideline = second
+    actors.project.save()
+    bob = client_of(actors.bob)
+    address = reverse("guideline_read", args=["birds"])
+    for sent, kept in (({"version": "1"}, 1), ({}, 2), ({"version": "1"}, 2), ({"version": "99"}, 2)):
+        assert bob.post(address, sent, headers={"accept": "application/json"}).status_code == 204
+        assert actors.membership(actors.bob).guideline_read == kept
+    assert boot_of(bob.get(reverse("label", args=["birds"])))["guideline"]["read"] == 2
+    assert bob.get(address).status_code == 405
