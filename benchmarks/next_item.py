@@ -122,7 +122,9 @@ def measure(project: Project, secret: str, rounds: int) -> dict[str, float]:
         if round_number >= 30:
             times.append((time.perf_counter() - start) * 1000)
     with CaptureQueriesContext(connection) as captured:
-        post(client, secret, f"/api/v1/leases/{lease['id']}/annotation", {"answers": {"q": "one"}, "count": 1})
+        post(
+            client, secret, f"/api/v1/leases/{lease['id']}/annotation", {"answers": {"q": "one"}, "count": 1}
+        )
     statements = sum(query["sql"].split()[0] not in CONTROL for query in captured.captured_queries)
     cuts = statistics.quantiles(times, n=100)
     return {"first": first, "p50": statistics.median(times), "p99": cuts[98], "statements": statements}
@@ -146,7 +148,12 @@ def main() -> None:
         (f"{size:,} items, new annotator", measure(project, worker(project)[1], options.rounds))
         for size, project in projects.items()
     ]
-    rows.append((f"{max(projects):,} items, {veteran.answered or ANSWERED:,} answered", measure(largest, veteran_secret, options.rounds)))
+    rows.append(
+        (
+            f"{max(projects):,} items, {veteran.answered or ANSWERED:,} answered",
+            measure(largest, veteran_secret, options.rounds),
+        )
+    )
     base = rows[0][1]
     print(f"{'':<36} {'first':>8} {'p50 ms':>8} {'p99 ms':>8} {'p50 x':>6} {'p99 x':>6} {'statements':>10}")
     for name, row in rows:

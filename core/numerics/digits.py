@@ -43,7 +43,12 @@ def load(size: int, seed: int) -> Digits:
 def difficulty(digits: Digits) -> NDArray[np.float64]:
     """How unlike its class each digit looks, as ranks from 0 (typical) to 1 (odd), shape (n,)."""
     flat = digits.images.reshape(len(digits.truth), -1)
-    means = np.stack([flat[digits.truth == k].mean(axis=0) if (digits.truth == k).any() else flat.mean(axis=0) for k in range(DIGITS)])
+    means = np.stack(
+        [
+            flat[digits.truth == k].mean(axis=0) if (digits.truth == k).any() else flat.mean(axis=0)
+            for k in range(DIGITS)
+        ]
+    )
     own = np.linalg.norm(flat - means[digits.truth], axis=1)
     others = np.linalg.norm(flat[:, None, :] - means[None, :, :], axis=2)
     others[np.arange(len(flat)), digits.truth] = np.inf

@@ -263,9 +263,7 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
         item=old.item, annotator=old.annotator, item_version=old.item_version, repeat=old.repeat
     )
     if key:
-        again = (
-            chain.filter(idempotency_key=key).select_related("annotator__project", "item").first()
-        )
+        again = chain.filter(idempotency_key=key).select_related("annotator__project", "item").first()
         if again is not None:
             if again.request_hash != work.fingerprint(old.lease_id or UUID(int=0)):
                 raise Unprocessable("idempotency-mismatch", "This key was used with another body.")

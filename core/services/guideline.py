@@ -28,7 +28,11 @@ def publish_guideline(membership: Membership, text: str, note: str = "") -> Guid
     )
     number = project.guideline.number + 1 if project.guideline else 1
     version = GuidelineVersion.objects.create(
-        project=project, number=number, text=_checked(text), note=note[:LONGEST_NOTE], created_by=membership.user
+        project=project,
+        number=number,
+        text=_checked(text),
+        note=note[:LONGEST_NOTE],
+        created_by=membership.user,
     )
     project.guideline = version
     project.save(update_fields=["guideline"])

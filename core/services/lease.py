@@ -145,9 +145,7 @@ def _worth_looking(member: Membership, pool: int, lane: int) -> bool:
     return lane != Lane.RETURNED or member.cursors.get(f"{pool}:seen", 0) < member.project.returned
 
 
-def _from_lane(
-    member: Membership, pool: int, lane: int, count: int, *, from_start: bool
-) -> list[Item]:
+def _from_lane(member: Membership, pool: int, lane: int, count: int, *, from_start: bool) -> list[Item]:
     name = _cursor(pool, lane)
     after = -1 if from_start else member.cursors.get(name, -1)
     items = _answerable(member, pool, lane, after, count)
@@ -164,7 +162,11 @@ def _answerable(member: Membership, pool: int, lane: int, after: int, count: int
     Written out because every submit runs it: Django takes several times longer to compile it than the
     database to answer it.
     """
-    lock = "FOR NO KEY UPDATE OF item SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    lock = (
+        "FOR NO KEY UPDATE OF item SKIP LOCKED"
+        if connection.features.has_select_for_update_skip_locked
+        else ""
+    )
     own = [member.pk, member.pk]
     return list(Item.objects.raw(f"{ANSWERABLE} {lock}", [member.project_id, pool, lane, after, *own, count]))
 

@@ -212,8 +212,10 @@ def test_images_are_served_by_what_they_are(alice: Client, media: Any) -> None:
 def test_annotators_see_images_and_strangers_do_not(actors: Actors, alice: Client) -> None:
     upload(alice, zipped({"a.png": png()}))
     address = f"{PROJECT}/assets/a.png"
-    statuses = [client_of(user).get(address).status_code for user in (actors.bob, actors.eve, None)]
-    assert statuses == [200, 404, 401]
+    for user, status in ((actors.bob, 200), (actors.eve, 404), (None, 401)):
+        response = client_of(user).get(address)
+        assert response.status_code == status
+        response.close()
     assert client_of(actors.eve).get("/api/v1/projects/flowers/assets/a.png").status_code == 404
     assert alice.get(f"{PROJECT}/assets/..%2F..%2Fdb.sqlite3").status_code == 404
 

@@ -1,6 +1,7 @@
 """A project with something of every kind in it, everybody who might ask for it, and every address of the site."""
 
 import base64
+import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -166,9 +167,11 @@ def ask(world: World, client: Client, method: str, who: str, name: str) -> HttpR
         more["headers"] = {"idempotency-key": "0" * 32}
     elif method != "GET":
         more = {"data": "", "content_type": "application/x-www-form-urlencoded"}
+    cookies = copy.deepcopy(client.cookies)  # some addresses sign out
     with transaction.atomic():
         answer = client.generic(method, address, **more)
         if isinstance(answer, StreamingHttpResponse):
             b"".join(answer)  # to its end, which closes what it reads
         transaction.set_rollback(True)
+    client.cookies = cookies
     return answer

@@ -105,7 +105,9 @@ def test_answers_that_do_not_fit_are_refused_and_leave_the_lease(bob: Membership
     assert not Annotation.objects.exists()
 
 
-def test_nobody_submits_under_somebody_elses_lease(bob: Membership, carol: Membership, actors: Actors) -> None:
+def test_nobody_submits_under_somebody_elses_lease(
+    bob: Membership, carol: Membership, actors: Actors
+) -> None:
     lease = hand_out(bob, 1).leases[0]
     with pytest.raises(NotAllowed):
         submit(actor(carol), lease.pk, "k", Work(good(bob)))
@@ -159,7 +161,9 @@ def test_a_draft_is_submitted_when_a_place_is_free_again(bob: Membership, carol:
     assert submit(actor(bob), lease.pk, "k", Work(good(bob))).replayed
 
 
-def test_a_draft_can_be_discarded_by_its_author_only(bob: Membership, carol: Membership, actors: Actors) -> None:
+def test_a_draft_can_be_discarded_by_its_author_only(
+    bob: Membership, carol: Membership, actors: Actors
+) -> None:
     lease = hand_out(bob, 1).leases[0]
     set_state(actors.membership(actors.alice), ProjectState.ARCHIVED)
     with pytest.raises(Conflict) as refusal:
@@ -214,7 +218,9 @@ def test_a_new_question_opens_finished_items_and_keeps_what_was_said(bob: Member
     while lease.item.external_id not in [one.item.external_id for one in hand_out(bob, 1).leases]:
         pass
     again = Lease.objects.filter(annotator=bob, item=lease.item, state="active").get()
-    stored = submit(actor(bob), again.pk, "k2", Work({first_key: good_value(bob, first_key), "sure": "very"}, count=0))
+    stored = submit(
+        actor(bob), again.pk, "k2", Work({first_key: good_value(bob, first_key), "sure": "very"}, count=0)
+    )
     assert stored.annotation.revision == 2
     assert Annotation.objects.filter(current=True, item=lease.item).count() == 1
     assert Membership.objects.get(pk=bob.pk).answered == 1

@@ -10,12 +10,16 @@ from core.services.answer import ValueRefused, check_answers, check_value
 
 
 def classes(*names: str) -> tuple[ClassSpec, ...]:
-    return tuple(ClassSpec(place, name, "", 0, "", place, uncertain=False) for place, name in enumerate(names, 1))
+    return tuple(
+        ClassSpec(place, name, "", 0, "", place, uncertain=False) for place, name in enumerate(names, 1)
+    )
 
 
 def question(kind: str, *, key: str = "q", names: tuple[str, ...] = (), **more: Any) -> QuestionSpec:
     fields = {"required": True, "minimum": None, "maximum": None, "when": None, **more}
-    return QuestionSpec(id=1, key=key, kind=kind, level="nominal", title=key, classes=classes(*names), **fields)
+    return QuestionSpec(
+        id=1, key=key, kind=kind, level="nominal", title=key, classes=classes(*names), **fields
+    )
 
 
 @pytest.mark.parametrize("value", ["duck", "Duck", " duck "])
@@ -44,7 +48,9 @@ def test_a_class_is_found_whatever_its_case(value: str) -> None:
         (question("text"), "\ud800", "bad-character"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_with_a_code(asked: QuestionSpec, value: object, code: str) -> None:
+def test_a_value_that_does_not_fit_is_refused_with_a_code(
+    asked: QuestionSpec, value: object, code: str
+) -> None:
     with pytest.raises(ValueRefused) as refusal:
         check_value(asked, value)
     assert refusal.value.code == code
@@ -68,7 +74,10 @@ def schema() -> Schema:
 
 def test_a_conditional_question_is_asked_only_when_its_condition_holds() -> None:
     assert [one.value for one in check_answers(schema(), {"bird": "duck"})] == ["duck"]
-    assert [one.value for one in check_answers(schema(), {"bird": "other", "which": "swan"})] == ["other", "swan"]
+    assert [one.value for one in check_answers(schema(), {"bird": "other", "which": "swan"})] == [
+        "other",
+        "swan",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ def first_class(actors: Actors) -> str:
     return actors.project.questions.get().classes.first().name  # type: ignore[union-attr]
 
 
-def test_an_item_is_handed_to_as_many_people_as_the_overlap(actors: Actors, people: tuple[Membership, ...]) -> None:
+def test_an_item_is_handed_to_as_many_people_as_the_overlap(
+    actors: Actors, people: tuple[Membership, ...]
+) -> None:
     two(actors, 1)
     bob, carol, dave = people
     assert names(hand_out(bob, 1).leases) == ["item-1"]
@@ -137,7 +139,9 @@ def test_a_skip_sent_twice_is_one_skip(actors: Actors, people: tuple[Membership,
     assert refusal.value.code == "lease-closed"
 
 
-def test_what_was_saved_for_later_comes_back_at_the_end(actors: Actors, people: tuple[Membership, ...]) -> None:
+def test_what_was_saved_for_later_comes_back_at_the_end(
+    actors: Actors, people: tuple[Membership, ...]
+) -> None:
     two(actors, 2)
     bob = people[0]
     lease = hand_out(bob, 1).leases[0]
@@ -195,7 +199,9 @@ def test_extending_keeps_only_what_is_still_held(actors: Actors, people: tuple[M
     assert expire_leases() == 0
 
 
-def test_a_batch_given_to_carol_is_handed_to_nobody_else(actors: Actors, people: tuple[Membership, ...]) -> None:
+def test_a_batch_given_to_carol_is_handed_to_nobody_else(
+    actors: Actors, people: tuple[Membership, ...]
+) -> None:
     items = two(actors, 2)
     bob, carol, _dave = people
     assign_batch(actors.membership(actors.alice), items[0].batch.number, [carol.pk])

@@ -58,7 +58,11 @@ def test_a_document_makes_a_project_that_gives_the_same_document_back(actors: Ac
     assert {key: document[key] for key in RTE if key != "questions"} == {
         key: RTE[key] for key in RTE if key != "questions"
     }
-    assert [spec["name"] for spec in document["questions"][0]["classes"]] == ["entailed", "not_entailed", "cannot tell"]
+    assert [spec["name"] for spec in document["questions"][0]["classes"]] == [
+        "entailed",
+        "not_entailed",
+        "cannot tell",
+    ]
     assert document["questions"][1]["when"] == {"question": "entailment", "classes": ["cannot tell"]}
     owner = Membership.objects.get(project=project)
     assert (owner.user, owner.role) == (actors.alice, Role.OWNER)

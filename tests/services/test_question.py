@@ -16,7 +16,10 @@ pytestmark = pytest.mark.django_db
 
 
 def document(*classes: Any) -> dict[str, Any]:
-    return {"slug": "q", "questions": [{"key": "q", "kind": "single", "title": "Q?", "classes": list(classes)}]}
+    return {
+        "slug": "q",
+        "questions": [{"key": "q", "kind": "single", "title": "Q?", "classes": list(classes)}],
+    }
 
 
 def codes(refusal: pytest.ExceptionInfo[Invalid]) -> list[str]:
@@ -30,7 +33,10 @@ def test_the_label_pages_own_keys_are_refused(actors: Actors, key: str) -> None:
     assert codes(refusal) == ["reserved-key"]
 
 
-@pytest.mark.parametrize(("one", "other"), [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("a b", " a  b "), ("stra\u00dfe", "STRASSE")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("a b", " a  b "), ("stra\u00dfe", "STRASSE")],
+)
 def test_names_that_look_the_same_are_twins(actors: Actors, one: str, other: str) -> None:
     with pytest.raises(Invalid) as refusal:
         create_project(actors.alice, document(one, other))
@@ -50,7 +56,9 @@ def test_joined_emoji_and_an_empty_name_are_names() -> None:
 
 
 def test_classes_that_ask_for_no_key_get_free_ones(actors: Actors) -> None:
-    project = create_project(actors.alice, document("a", {"name": "b", "key": "1"}, "c", {"name": "?", "uncertain": True}))
+    project = create_project(
+        actors.alice, document("a", {"name": "b", "key": "1"}, "c", {"name": "?", "uncertain": True})
+    )
     assert [spec.key for spec in schema_of(project).questions[0].classes] == ["2", "1", "3", "0"]
 
 

@@ -151,8 +151,8 @@ def test_uv_is_told_what_pip_was_told(tmp_path: Path) -> None:
     }
 
 
-def test_without_settings_there_is_pips_own_index_and_with_no_index_none() -> None:
-    assert PipSettings({}).indexes() == [bootstrap.PIP_DEFAULT_INDEX]
+def test_without_settings_there_is_no_index() -> None:
+    assert PipSettings({}).indexes() == []
     assert PipSettings({"no-index": "true"}).indexes() == []
 
 

@@ -41,7 +41,9 @@ def _mine(member: Membership) -> dict[str, int]:
 class Leases(APIView):
     """Hand-outs of one project."""
 
-    @extend_schema(request=shapes.LeaseRequest, responses={201: shapes.HandOutOut}, operation_id="lease_items")
+    @extend_schema(
+        request=shapes.LeaseRequest, responses={201: shapes.HandOutOut}, operation_id="lease_items"
+    )
     def post(self, request: Request, slug: str) -> Response:
         """Hand out up to ``count`` items to the caller."""
         member = get_membership(request_actor(request), slug, Action.ANNOTATE)
@@ -62,7 +64,9 @@ class Leases(APIView):
 class ExtendLeases(APIView):
     """Keep leases alive."""
 
-    @extend_schema(request=shapes.ExtendRequest, responses=shapes.LeaseOut(many=True), operation_id="extend_leases")
+    @extend_schema(
+        request=shapes.ExtendRequest, responses=shapes.LeaseOut(many=True), operation_id="extend_leases"
+    )
     def post(self, request: Request) -> Response:
         """Give the caller's leases another lease time; those that ran out are left out of the reply."""
         wanted = shapes.ExtendRequest(data=request.data)
@@ -129,7 +133,10 @@ class SkipLease(PutAside):
     """Skip an item."""
 
     @extend_schema(
-        request=shapes.SkipRequest, parameters=[KEY_HEADER], responses=shapes.NextOut, operation_id="skip_lease"
+        request=shapes.SkipRequest,
+        parameters=[KEY_HEADER],
+        responses=shapes.NextOut,
+        operation_id="skip_lease",
     )
     def post(self, request: Request, lease_id: UUID) -> Response:
         """Not answering, with a reason. The item goes to someone else; after two skips to the lead."""
@@ -144,7 +151,10 @@ class DeferLease(PutAside):
     """Save an item for later."""
 
     @extend_schema(
-        request=shapes.NextRequest, parameters=[KEY_HEADER], responses=shapes.NextOut, operation_id="defer_lease"
+        request=shapes.NextRequest,
+        parameters=[KEY_HEADER],
+        responses=shapes.NextOut,
+        operation_id="defer_lease",
     )
     def post(self, request: Request, lease_id: UUID) -> Response:
         """The item comes back to the caller when nothing else is left."""
@@ -157,7 +167,10 @@ class FlagLease(PutAside):
     """Leave a note for the lead."""
 
     @extend_schema(
-        request=shapes.FlagRequest, parameters=[KEY_HEADER], responses=shapes.NextOut, operation_id="flag_lease"
+        request=shapes.FlagRequest,
+        parameters=[KEY_HEADER],
+        responses=shapes.NextOut,
+        operation_id="flag_lease",
     )
     def post(self, request: Request, lease_id: UUID) -> Response:
         """A note on the item; a broken item leaves the queue until the lead has looked."""
@@ -181,7 +194,9 @@ class OneAnnotation(APIView):
         body = shapes.CorrectionRequest(data=request.data)
         body.is_valid(raise_exception=True)
         key = request.headers.get("Idempotency-Key", "")
-        made = annotations.correct(own.pk, body.validated_data["answers"], key, body.validated_data.get("comment"))
+        made = annotations.correct(
+            own.pk, body.validated_data["answers"], key, body.validated_data.get("comment")
+        )
         return Response({"annotation": shapes.annotation_out(made.annotation, answers_of(made.annotation))})
 
 

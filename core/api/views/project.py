@@ -24,7 +24,11 @@ from core.services import project as projects
 from core.services import question as questions
 
 IF_MATCH = OpenApiParameter(
-    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description="The ETag that was read."
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The ETag that was read.",
 )
 
 
@@ -112,7 +116,9 @@ class ProjectStateChange(APIView):
 class CloneProject(APIView):
     """Copy a project's questions, guideline and settings."""
 
-    @extend_schema(request=shapes.CloneRequest, responses={201: shapes.ProjectOut}, operation_id="clone_project")
+    @extend_schema(
+        request=shapes.CloneRequest, responses={201: shapes.ProjectOut}, operation_id="clone_project"
+    )
     def post(self, request: Request, slug: str) -> Response:
         """A new project without items and people."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_CLONE)
@@ -187,14 +193,18 @@ class Guidelines(APIView):
         return Response([shapes.guideline_out(version) for version in member.project.guidelines.all()])
 
     @extend_schema(
-        request=shapes.GuidelineRequest, responses={201: shapes.GuidelineOut}, operation_id="publish_guideline"
+        request=shapes.GuidelineRequest,
+        responses={201: shapes.GuidelineOut},
+        operation_id="publish_guideline",
     )
     def post(self, request: Request, slug: str) -> Response:
         """Put a new version in force."""
         member = get_membership(request_actor(request), slug, Action.GUIDELINE_EDIT)
         body = shapes.GuidelineRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        version = guidelines.publish_guideline(member, body.validated_data["text"], body.validated_data["note"])
+        version = guidelines.publish_guideline(
+            member, body.validated_data["text"], body.validated_data["note"]
+        )
         version.refresh_from_db(fields=["created_at"])
         return Response(shapes.guideline_out(version), status=201)
 

@@ -18,8 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Whose they are, and whether to leave a used installation alone."""
-        parser.add_argument("--owner", default="", help="sign-in name of their owner; else the first lead to come")
-        parser.add_argument("--once", action="store_true", help="do nothing where there are people or projects")
+        parser.add_argument(
+            "--owner", default="", help="sign-in name of their owner; else the first lead to come"
+        )
+        parser.add_argument(
+            "--once", action="store_true", help="do nothing where there are people or projects"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit status 1 with the reason when they cannot be made."""

@@ -21,7 +21,9 @@ class Command(BaseCommand):
         """The document, and whose the project is."""
         parser.add_argument("verb", choices=["create"])
         parser.add_argument("file", type=Path)
-        parser.add_argument("--owner", default="", help="sign-in name of the owner; else the first lead to come")
+        parser.add_argument(
+            "--owner", default="", help="sign-in name of the owner; else the first lead to come"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
