@@ -203,6 +203,7 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "invitation_withdraw": {"POST": Action.MEMBERS_EDIT},
     "audit_log": {"GET": Action.AUDIT_READ},
     "service_worker": {"GET": Door.PUBLIC},
+    "root": {"GET": Door.PUBLIC},
     "projects": {"GET": Door.SIGNED_IN},
     "project_new": {"GET": Door.CREATES_PROJECTS, "POST": Door.CREATES_PROJECTS},
     "project_new_document": {"GET": Door.CREATES_PROJECTS, "POST": Door.CREATES_PROJECTS},

@@ -48,15 +48,18 @@ class BrowserAuthentication(SessionAuthentication):
     """The session of a signed-in browser. Changes need the CSRF token and say where they come from."""
 
     def enforce_csrf(self, request: HttpRequest) -> None:
-        """403 without a valid CSRF token, and for a change that names no origin or a foreign one."""
+        """403 without a valid CSRF token in the header, and for a change that names no origin or a foreign one."""
+        checked = request.method not in SAFE_METHODS and not getattr(
+            request, "_dont_enforce_csrf_checks", False
+        )
+        if checked and "X-CSRFToken" not in request.headers:
+            raise PermissionDenied("Send the CSRF token in the header X-CSRFToken.", code="csrf")
+        if checked and "Origin" not in request.headers and "Referer" not in request.headers:
+            raise PermissionDenied("The request names no Origin.", code="csrf")
         try:
             super().enforce_csrf(request)  # type: ignore[arg-type]
         except PermissionDenied:
-            raise PermissionDenied("The CSRF token or the Origin is missing or wrong.", code="csrf") from None
-        named = "Origin" in request.headers or "Referer" in request.headers
-        unchecked = getattr(request, "_dont_enforce_csrf_checks", False)
-        if request.method not in SAFE_METHODS and not named and not unchecked:
-            raise PermissionDenied("The request names no Origin.", code="csrf")
+            raise PermissionDenied("The CSRF token or the Origin is wrong.", code="csrf") from None
 
 
 def request_actor(request: Request) -> Actor:

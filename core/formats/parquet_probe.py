@@ -15,7 +15,7 @@ from core.formats.errors import FileError
 from core.formats.parquet_rows import ParquetReader
 from core.formats.table import DEFAULT_LIMITS
 
-SECONDS = 600
+SECONDS = 300
 ADDRESS_SPACE_BYTES = 4 * 2**30
 
 _ROOT = Path(__file__).resolve().parents[2]

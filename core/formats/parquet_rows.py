@@ -50,19 +50,23 @@ class ParquetReader:
     def rows(self) -> Iterator[Row | RowError]:
         """Yield the rows; `line` is the row number, for want of lines."""
         number = 0
-        for batch in self.batches():
-            for row in self._batch(batch, number):
+        for arrays in self.batches():
+            for row in self._batch(arrays, number):
                 number += 1
                 yield row
         if number == 0:
             raise FileError("no-rows", "The file holds no rows.")
 
-    def batches(self) -> Iterator[Any]:
-        """Yield record batches; raises FileError `invalid-parquet`."""
+    def batches(self) -> Iterator[list[Any]]:
+        """Yield a few rows at a time as Arrow arrays; raises FileError `invalid-parquet` or `zip-bomb`."""
         try:
             for group in range(self._file.metadata.num_row_groups):
                 size = self._batch_rows(group)
-                yield from self._file.iter_batches(size, row_groups=[group], use_threads=False)
+                for batch in self._file.iter_batches(size, row_groups=[group], use_threads=False):
+                    arrays = [self._undictionaried(array) for array in batch.columns]
+                    self._given += sum(array.nbytes for array in arrays)
+                    self._check_ratio(self._given)
+                    yield arrays
         except self._damage as error:
             raise _invalid(error) from error
 
@@ -76,11 +80,12 @@ class ParquetReader:
                 longest = max(longest, _page_bytes(self._stream, column.dictionary_page_offset))
         return max(1, min(MOST_BATCH_ROWS, MOST_BATCH_BYTES // longest))
 
-    def _batch(self, batch: Any, before: int) -> Iterator[Row | RowError]:
-        values = [self._values(name, array) for name, array in zip(self.columns, batch.columns, strict=True)]
-        clean = True
-        for column in values:
-            clean = self._is_clean(column) and clean
+    def _undictionaried(self, array: Any) -> Any:
+        return array.dictionary_decode() if self._pa.types.is_dictionary(array.type) else array
+
+    def _batch(self, arrays: list[Any], before: int) -> Iterator[Row | RowError]:
+        values = [self._values(name, array) for name, array in zip(self.columns, arrays, strict=True)]
+        clean = all(map(self._is_clean, values))
         for number, row in enumerate(zip(*values, strict=True), before + 1):
             named = dict(zip(self.columns, row, strict=True))
             error = None if clean else self._first_error(named)
@@ -97,17 +102,13 @@ class ParquetReader:
         return first_error(row, depth=self._limits.depth, string_limit=self._limits.field_characters)
 
     def _is_clean(self, column: list[Any]) -> bool:
-        """Tell whether a column needs no look at its rows, and count what it holds."""
-        self._given += len(column)
+        """Tell whether a column needs no look at its rows."""
         kinds = set(map(type, column)) - {type(None), bool}
         if kinds == {str}:
             texts = list(filter(None, column))
-            lengths = list(map(len, texts))
-            self._given += sum(lengths)
-            self._check_ratio(self._given)
-            return max(lengths, default=0) <= self._limits.field_characters and "\0" not in "".join(texts)
+            longest = max(map(len, texts), default=0)
+            return longest <= self._limits.field_characters and "\0" not in "".join(texts)
         if kinds <= {int, float}:
-            self._check_ratio(self._given)
             return all(abs(value) <= MAX_SAFE_INTEGER for value in column if value is not None)
         return False
 

@@ -61,7 +61,11 @@ class StagedItem(models.Model):
     """
 
     source = models.ForeignKey(
-        "core.Import", on_delete=models.CASCADE, related_name="staged_items", db_constraint=False
+        "core.Import",
+        on_delete=models.CASCADE,
+        related_name="staged_items",
+        db_index=False,
+        db_constraint=False,
     )
     row = models.PositiveIntegerField()
     line = models.PositiveIntegerField()
@@ -70,6 +74,9 @@ class StagedItem(models.Model):
     meta = models.JSONField()
     audit = models.CharField(max_length=8, blank=True)
     position = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["source", "row"], name="staged_item_order")]
 
     def __str__(self) -> str:
         return self.external_id

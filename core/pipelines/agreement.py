@@ -342,7 +342,7 @@ def _reading(report: AgreementReport) -> Json:
 
 def _warnings(report: AgreementReport) -> list[str]:
     """Beyond the nominal level alpha and AC1 measure different things, so their distance warns of nothing."""
-    return list(report.warnings) if report.level == Level.NOMINAL else []
+    return list(report.warnings) if report.level.value == Level.NOMINAL else []
 
 
 def _groups(columns: AnswerColumns, asked: Asked) -> list[Json]:

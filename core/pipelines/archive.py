@@ -1,12 +1,15 @@
 """From an uploaded zip of images to assets: checked as a whole before the first byte is kept."""
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from core.exceptions import Invalid
-from core.formats.archive import image_type, read_members
+from core.formats.archive import ArchiveLimits, image_type, read_members
 from core.formats.errors import FileError
 from core.models import Asset, Membership
 from core.services.asset import StoredImage, add_assets, check_open, drop_images, store_image
+
+LIMITS = ArchiveLimits(name_characters=200)
 
 
 def import_archive(membership: Membership, upload: BinaryIO) -> list[Asset]:
@@ -15,15 +18,10 @@ def import_archive(membership: Membership, upload: BinaryIO) -> list[Asset]:
     Raises Invalid with the code of what is wrong with the archive or with one of its members.
     """
     check_open(membership.project)
-    images: list[StoredImage] = []
     new: list[str] = []
     try:
-        for name, data in read_members(upload):
-            image, is_new = store_image(membership.project_id, name, data, _kind(name, data))
-            images.append(image)
-            if is_new:
-                new.append(image.sha256)
-        return add_assets(membership, _some(images))
+        images = list(stored_images(membership.project_id, upload, new))
+        return add_assets(membership, images)
     except FileError as error:
         drop_images(membership.project_id, new)
         raise Invalid(error.code, error.detail) from None
@@ -32,14 +30,21 @@ def import_archive(membership: Membership, upload: BinaryIO) -> list[Asset]:
         raise
 
 
-def _some(images: list[StoredImage]) -> list[StoredImage]:
-    if not images:
-        raise Invalid("no-images", "The archive holds no images.")
-    return images
+def stored_images(project_id: int, upload: BinaryIO, new: list[str]) -> Iterator[StoredImage]:
+    """Store the images of a zip one by one; ``new`` collects the hashes of files that were not there before.
 
-
-def _kind(name: str, data: bytes) -> str:
-    try:
-        return image_type(data)
-    except FileError as error:
-        raise FileError(error.code, f"{name}: {error.detail}", name=name) from None
+    Raises FileError, ``no-images`` when there are none.
+    """
+    found = False
+    for name, data in read_members(upload, LIMITS):
+        try:
+            kind = image_type(data)
+        except FileError as error:
+            raise FileError(error.code, f"{name}: {error.detail}", name=name) from None
+        image, is_new = store_image(project_id, name, data, kind)
+        if is_new:
+            new.append(image.sha256)
+        found = True
+        yield image
+    if not found:
+        raise FileError("no-images", "The archive holds no images.")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from core.selectors.export import (
     item_chunks,
     ticked_classes,
 )
-from core.selectors.label import gold_values, questions_with_gold, voting_rows
+from core.selectors.label import VoteRow, gold_values, questions_with_gold, voting_rows
 from core.selectors.moment import one_moment
 from core.selectors.pseudonym import annotator_names
 from core.selectors.question import QuestionSpec, schema_of
@@ -69,7 +70,7 @@ class Wanted:
     question: str | None = None
     batch: int | None = None
     annotator: str | None = None
-    since: Any = None
+    since: datetime | None = None
     all_revisions: bool = False
 
 
@@ -106,6 +107,7 @@ def _filter(project: Project, wanted: Wanted) -> AnswerFilter:
         if not questions:
             raise Invalid("unknown-question", f"There is no question {wanted.question[:60]!r} here.")
     return AnswerFilter(
+        project_id=project.pk,
         questions=questions,
         batch=wanted.batch,
         annotator_id=_annotator(project, wanted),
@@ -129,6 +131,7 @@ def _annotation_rows(project: Project, narrowed: AnswerFilter, wanted: Wanted) -
         guidelines = guideline_numbers(project)
         questions = {spec.id: spec for spec in narrowed.questions}
         value_of = _Values(narrowed.questions)
+        moment = datetime.fromisoformat if wanted.format == FileFormat.PARQUET else str
         for chunk in item_chunks(project, narrowed.batch):
             items = {item.pk: item for item in chunk}
             ticked = ticked_classes(chunk, narrowed) if value_of.sets_are_asked else {}
@@ -147,8 +150,8 @@ def _annotation_rows(project: Project, narrowed: AnswerFilter, wanted: Wanted) -
                     "guideline_version": guidelines[row.guideline_id],
                     "suggestion": row.suggestion,
                     "elapsed_ms": row.elapsed_ms,
-                    "created_at": row.created_at,
-                    "answered_at": row.answered_at,
+                    "created_at": moment(row.created_at),
+                    "answered_at": row.answered_at and moment(row.answered_at),
                     "batch": item.batch,
                 }
 
@@ -189,11 +192,11 @@ def _label_rows(project: Project, narrowed: AnswerFilter) -> Iterator[dict[str, 
         with_gold = questions_with_gold(project, narrowed.questions)
         has_sets = any(question.kind == QuestionKind.MULTIPLE for question in narrowed.questions)
         for chunk in item_chunks(project, narrowed.batch):
-            rows: defaultdict[int, list[AnswerRow]] = defaultdict(list)
+            rows: defaultdict[int, list[VoteRow]] = defaultdict(list)
             for row in voting_rows(chunk, narrowed):
                 rows[row.question_id].append(row)
             ticked = ticked_classes(chunk, narrowed) if has_sets else {}
-            gold = gold_values(chunk, with_gold)
+            gold = gold_values(chunk, project.pk, with_gold)
             labels = {
                 question.id: _labels(question, rows[question.id], ticked) for question in narrowed.questions
             }
@@ -225,7 +228,7 @@ def _label_row(item: ItemRow, question: QuestionSpec, label: Label | None, truth
     }
 
 
-def _labels(question: QuestionSpec, rows: list[AnswerRow], ticked: dict[int, list[int]]) -> dict[int, Label]:
+def _labels(question: QuestionSpec, rows: list[VoteRow], ticked: dict[int, list[int]]) -> dict[int, Label]:
     """The labels of one question by item."""
     if question.kind == QuestionKind.NUMBER:
         numbers: defaultdict[int, list[float]] = defaultdict(list)

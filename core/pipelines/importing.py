@@ -15,15 +15,19 @@ from core.formats.reader import read_rows
 from core.formats.rows import AnnotationRow, GoldRow, ItemRow, Label, annotation_rows, gold_rows, item_rows
 from core.formats.writers import write_rows
 from core.models import Import, Job, Project
+from core.pipelines.archive import stored_images
 from core.selectors.imports import REFUSED_COLUMNS, item_ids, refused_table
 from core.selectors.question import QuestionSpec, Schema, schema_of
 from core.services.answer import CheckedAnswer, ValueRefused, check_value
+from core.services.asset import StoredImage, drop_images, name_images
 from core.services.imports import begin_check, cancel_import, fail_import, hold_import, import_folder
 from core.services.job import JobCancelled
 from core.services.publishing import publish
 from core.services.staging import MOST_REPEATS, Chunk, NewAnswer, NewItem, Refused, settle, stage
 
 CHUNK_ROWS = 2000
+CHUNK_IMAGES = 50
+ZIP_HEAD = b"PK\x03\x04"
 CHUNK_CHARACTERS = 4 * 2**20
 LONGEST_ITEM = 2**20
 LONGEST_EXTRA = 2**16
@@ -41,7 +45,7 @@ def run_import(job: Job) -> None:
 
     Raises LostClaim when another worker has taken the job over.
     """
-    source = Import.objects.select_related("project").get(pk=job.arguments["import"])
+    source = Import.objects.select_related("project", "created_by").get(pk=job.arguments["import"])
     try:
         settled = None
         if source.state != ImportState.PUBLISHING:
@@ -85,6 +89,8 @@ def _check(job: Job, source: Import) -> int:
 
 
 def _chunks(file: BinaryIO, source: Import) -> Iterator[Chunk]:
+    if source.kind == ImportKind.ITEMS and not source.format and _is_archive(file):
+        return _item_chunks(_image_rows(file, source), source, most=CHUNK_IMAGES)
     rows = read_rows(file, format=source.format or None, encoding=source.encoding or None)
     source.format, source.encoding = rows.format, rows.encoding or ""
     if source.kind == ImportKind.ITEMS:
@@ -93,6 +99,26 @@ def _chunks(file: BinaryIO, source: Import) -> Iterator[Chunk]:
     if source.kind == ImportKind.GOLD:
         return map(checker.chunk, _batched(gold_rows(rows, source.columns)))
     return map(checker.chunk, _batched(annotation_rows(rows, source.columns)))
+
+
+def _is_archive(file: BinaryIO) -> bool:
+    head = file.read(len(ZIP_HEAD))
+    file.seek(0)
+    return head == ZIP_HEAD
+
+
+def _image_rows(file: BinaryIO, source: Import) -> Iterator[ItemRow]:
+    """An item per image of a zip, named as the image is; the images become assets once all of them are right."""
+    new: list[str] = []
+    images: list[StoredImage] = []
+    try:
+        for number, image in enumerate(stored_images(source.project_id, file, new), 1):
+            images.append(image)
+            yield ItemRow(number, number, image.name, {"image": image.name}, {})
+    except FileError:
+        drop_images(source.project_id, new)
+        raise
+    name_images(source.project, source.created_by, images)
 
 
 def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
@@ -110,8 +136,10 @@ def _refused(error: RowError) -> Refused:
 # --- Items ------------------------------------------------------------------------------------------
 
 
-def _item_chunks(rows: Iterator[ItemRow | RowError], source: Import) -> Iterator[Chunk]:
-    """Chunks of at most 2,000 rows and about 4 million characters."""
+def _item_chunks(
+    rows: Iterator[ItemRow | RowError] | Iterator[ItemRow], source: Import, most: int = CHUNK_ROWS
+) -> Iterator[Chunk]:
+    """Chunks of at most so many rows and about 4 million characters."""
     make = ItemMaker(source.project, source.file_hash)
     accepted: list[NewItem] = []
     refused: list[Refused] = []
@@ -123,7 +151,7 @@ def _item_chunks(rows: Iterator[ItemRow | RowError], source: Import) -> Iterator
         else:
             accepted.append(made)
             size += len(made.data) + len(made.meta)
-        if size > CHUNK_CHARACTERS or len(accepted) + len(refused) >= CHUNK_ROWS:
+        if size > CHUNK_CHARACTERS or len(accepted) + len(refused) >= most:
             yield Chunk(accepted, refused)
             accepted, refused, size = [], [], 0
     if accepted or refused:

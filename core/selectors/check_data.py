@@ -38,10 +38,10 @@ class Rule(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A rule that is broken: how often, and by which rows (the first twenty)."""
+    """A rule that is broken: by how many rows, and by which (the first twenty)."""
 
     rule: Rule
-    count: int
+    n: int
     ids: list[Any]
 
 
@@ -207,7 +207,7 @@ def findings() -> Iterator[Finding]:
     """Every rule that is broken. Run it within ``one_moment`` when people are at work."""
     for rule in RULES:
         found = _broken(rule)
-        if found.count:
+        if found.n:
             yield found
     wrong = [pk for pk in Project.objects.order_by("pk").values_list("pk", flat=True) if not _totals_hold(pk)]
     if wrong:

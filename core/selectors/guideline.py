@@ -10,7 +10,9 @@ import nh3
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
 
 from core.models import GuidelineVersion, Project
 from core.selectors.display import asset_url
@@ -42,12 +44,13 @@ def guideline_html(project: Project, text: str) -> SafeString:
 @lru_cache(maxsize=32)
 def _rendered(text: str, assets: str) -> SafeString:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    renderer = RendererHTML(parser)
     tokens = parser.parse(text)
     _shift_headings(tokens)
     for token in tokens:
-        _own_images(token.children or [], assets)
+        _own_images(renderer, parser.options, token.children or [], assets)
     clean = nh3.clean(
-        parser.renderer.render(tokens, parser.options, {}),
+        renderer.render(tokens, parser.options, {}),
         tags=set(TAGS),
         attributes=ATTRIBUTES,
         attribute_filter=lambda tag, name, value: value if _allowed(tag, name, value, assets) else None,
@@ -74,7 +77,7 @@ def _shift_headings(tokens: Sequence[Token]) -> None:
             token.tag = f"h{level}"
 
 
-def _own_images(tokens: Sequence[Token], assets: str) -> None:
+def _own_images(renderer: RendererHTML, options: OptionsDict, tokens: Sequence[Token], assets: str) -> None:
     """Point images at the project's uploads; of any other image the describing text is left."""
     for token in tokens:
         if token.type != "image":
@@ -83,6 +86,7 @@ def _own_images(tokens: Sequence[Token], assets: str) -> None:
         if name and ":" not in name and not name.startswith(("/", "\\")):
             token.attrs["src"] = assets + quote(name, safe="")
         else:
+            token.content = renderer.renderInlineAsText(token.children, options, {})
             token.type, token.tag, token.children, token.attrs = "text", "", None, {}
 
 

@@ -2,22 +2,40 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.db.models import F
 
 from core.choices import Pass, QuestionKind
-from core.models import Gold, Project
-from core.selectors.export import AnswerFilter, AnswerRow, ItemRow, answer_rows
+from core.models import Answer, Gold, Project
+from core.selectors.export import AnswerFilter, ItemRow, within
 from core.selectors.question import QuestionSpec
 
 
-def voting_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[AnswerRow]:
+class VoteRow(NamedTuple):
+    """One answer that counts for a label; the fields are columns of the query below."""
+
+    item_id: int
+    question_id: int
+    pk: int
+    label_class_id: int | None
+    number: float | None
+    text: str | None
+
+
+def voting_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[VoteRow]:
     """The answers that count for a label: first answers, in normal passes, to the item as it is now."""
-    version = {item.pk: item.version for item in chunk}
-    return [
-        row
-        for row in answer_rows(chunk, wanted)
-        if row.pass_kind == Pass.NORMAL and row.repeat == 1 and row.item_version == version[row.item_id]
-    ]
+    rows = Answer.objects.filter(
+        within(chunk, wanted.project_id, "annotation__item__"),
+        question_id__in=[question.id for question in wanted.questions],
+        annotation__voided=False,
+        annotation__current=True,
+        annotation__pass_kind=Pass.NORMAL,
+        annotation__repeat=1,
+        annotation__item_version=F("annotation__item__version"),
+    ).order_by()
+    columns = ("annotation__item_id", "question_id", "pk", "label_class_id", "number", "text")
+    return [VoteRow._make(row) for row in rows.values_list(*columns)]
 
 
 def questions_with_gold(project: Project, questions: Sequence[QuestionSpec]) -> list[QuestionSpec]:
@@ -26,13 +44,15 @@ def questions_with_gold(project: Project, questions: Sequence[QuestionSpec]) -> 
     return [question for question in questions if question.id in known]
 
 
-def gold_values(chunk: Sequence[ItemRow], questions: Sequence[QuestionSpec]) -> dict[tuple[int, int], Any]:
+def gold_values(
+    chunk: Sequence[ItemRow], project_id: int, questions: Sequence[QuestionSpec]
+) -> dict[tuple[int, int], Any]:
     """The gold of these items as the API says it, by item and question."""
     if not questions:
         return {}
     names = {spec.id: spec.name for question in questions for spec in question.classes}
     order = {spec.id: spec.order for question in questions for spec in question.classes}
-    gold = Gold.objects.filter(item_id__in=[item.pk for item in chunk]).order_by()
+    gold = Gold.objects.filter(within(chunk, project_id, "item__")).order_by()
     values: dict[tuple[int, int], Any] = {}
     for question in questions:
         of_question = gold.filter(question_id=question.id)

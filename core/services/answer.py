@@ -10,6 +10,7 @@ from core.models import Annotation, Answer, AnswerChoice
 from core.selectors.question import ClassSpec, QuestionSpec, Schema
 
 LONGEST_TEXT = 20_000
+MOST_ERRORS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ def check_answers(schema: Schema, answers: Any) -> list[CheckedAnswer]:
         errors.append(_error("", "empty", "Nothing was answered"))
     if errors:
         raise Invalid(
-            "invalid-answers", "The answers do not fit the questions; nothing was saved.", errors=errors
+            "invalid-answers",
+            "The answers do not fit the questions; nothing was saved.",
+            errors=errors[:MOST_ERRORS],
         )
     return list(checked.values())
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from core.choices import ProjectState
 from core.exceptions import Conflict
-from core.models import Asset, Membership, Project
+from core.models import Asset, Membership, Project, User
 from core.services.audit import record
 
 # Every type that an image may have here, by what its bytes are. Never by its name or by what a client says.
@@ -41,7 +41,7 @@ def check_open(project: Project) -> None:
 def store_image(project_id: int, name: str, data: bytes, kind: str) -> tuple[StoredImage, bool]:
     """Put an image into the project's folder; tells whether its bytes are new there.
 
-    It is not an asset before ``add_assets``.
+    It is not an asset before it is named.
     """
     digest = sha256(data).hexdigest()
     path = asset_path(project_id, digest)
@@ -67,15 +67,18 @@ def drop_images(project_id: int, digests: list[str]) -> None:
             asset_path(project_id, digest).unlink(missing_ok=True)
 
 
-@transaction.atomic
 def add_assets(membership: Membership, images: list[StoredImage]) -> list[Asset]:
+    """Name stored images for a member. Raises Conflict as ``name_images`` does."""
+    return name_images(membership.project, membership.user, images)
+
+
+@transaction.atomic
+def name_images(project: Project, user: User | None, images: list[StoredImage]) -> list[Asset]:
     """Name stored images. A name that is taken keeps its image: Conflict ``asset-exists`` unless it is the same."""
-    Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     there = {
         asset.name: asset
-        for asset in Asset.objects.filter(
-            project=membership.project_id, name__in=[image.name for image in images]
-        )
+        for asset in Asset.objects.filter(project=project, name__in=[image.name for image in images])
     }
     other = [
         image.name for image in images if image.name in there and there[image.name].sha256 != image.sha256
@@ -89,7 +92,7 @@ def add_assets(membership: Membership, images: list[StoredImage]) -> list[Asset]
     made = Asset.objects.bulk_create(
         (
             Asset(
-                project_id=membership.project_id,
+                project=project,
                 name=image.name,
                 sha256=image.sha256,
                 content_type=image.content_type,
@@ -100,5 +103,5 @@ def add_assets(membership: Membership, images: list[StoredImage]) -> list[Asset]
         ),
         batch_size=500,
     )
-    record(membership.user, membership.project, "assets.added", "", n=len(made))
+    record(user, project, "assets.added", n=len(made))
     return [*there.values(), *made]

@@ -1,8 +1,9 @@
 """Handing out: leases on items, and what may become of them short of an answer.
 
 Locks are always taken in the order lease, membership, item. The queue's items are taken with SKIP
-LOCKED, so nobody waits for somebody else's hand-out, and the places are kept by the database's own
-constraint on the item (done + leased <= target).
+LOCKED, so nobody waits for somebody else's hand-out; only who would get nothing looks again and waits,
+holding no item, in the queue's order. The places are kept by the database's own constraint on the item
+(done + leased <= target).
 """
 
 from collections.abc import Sequence
@@ -90,22 +91,23 @@ def _hand_out(membership_id: int, count: int, have: Sequence[UUID] | None) -> Ha
         room = min(room, member.cap - member.answered - member.held)
         if room <= 0 and not known and not member.held:
             return HandOut(empty_because=EmptyBecause.CAPPED)
-    new = lease_next(member, room, member.now)
+    new = lease_next(member, room, member.now, wait=not known)
     if new:
         Membership.objects.filter(pk=member.pk).update(held=F("held") + len(new), cursors=member.cursors)
     return HandOut(leases=known + new)
 
 
-def lease_next(member: Membership, count: int, now: datetime) -> list[Lease]:
+def lease_next(member: Membership, count: int, now: datetime, *, wait: bool = False) -> list[Lease]:
     """Take places for a member whose row is locked, and lease them.
 
-    The caller writes ``member.cursors`` and ``held`` back, so that a submit and its next hand-out are one
-    update. Three statements when there is something to give, whatever the project's size: each lane is
-    read from where this person stopped.
+    With ``wait`` (for a caller that has locked no item) nothing is given only when there is nothing: an
+    item that somebody else has locked for a moment is waited for. The caller writes ``member.cursors``
+    and ``held`` back, so that a submit and its next hand-out are one update. Three statements when there
+    is something to give, whatever the project's size: each lane is read from where this person stopped.
     """
     if count <= 0:
         return []
-    items = _next_items(member, count)
+    items = _next_items(member, count, wait=wait)
     if len(items) < count:
         items += _own_deferred(member, count - len(items), {item.pk for item in items})
     if not items:
@@ -118,7 +120,7 @@ def lease_next(member: Membership, count: int, now: datetime) -> list[Lease]:
     )
 
 
-def _next_items(member: Membership, count: int) -> list[Item]:
+def _next_items(member: Membership, count: int, *, wait: bool) -> list[Item]:
     pools = [SHARED]
     if member.has_batches:
         pools = [*member.batches.order_by("number").values_list("pk", flat=True), SHARED]
@@ -131,8 +133,8 @@ def _next_items(member: Membership, count: int) -> list[Item]:
         # Rows passed over while somebody else had them locked, or that came free behind this person.
         for pool in pools:
             for lane in Lane.values:
-                if len(items) < count and member.cursors.get(_cursor(pool, lane)):
-                    items += _from_lane(member, pool, lane, count - len(items), from_start=True)
+                if len(items) < count and (wait or member.cursors.get(_cursor(pool, lane))):
+                    items += _from_lane(member, pool, lane, count - len(items), from_start=True, wait=wait)
     return items
 
 
@@ -145,10 +147,12 @@ def _worth_looking(member: Membership, pool: int, lane: int) -> bool:
     return lane != Lane.RETURNED or member.cursors.get(f"{pool}:seen", 0) < member.project.returned
 
 
-def _from_lane(member: Membership, pool: int, lane: int, count: int, *, from_start: bool) -> list[Item]:
+def _from_lane(
+    member: Membership, pool: int, lane: int, count: int, *, from_start: bool, wait: bool = False
+) -> list[Item]:
     name = _cursor(pool, lane)
     after = -1 if from_start else member.cursors.get(name, -1)
-    items = _answerable(member, pool, lane, after, count)
+    items = _answerable(member, pool, lane, after, count, wait=wait)
     if items:
         member.cursors[name] = items[-1].position
     if lane == Lane.RETURNED and len(items) < count:
@@ -156,17 +160,17 @@ def _from_lane(member: Membership, pool: int, lane: int, count: int, *, from_sta
     return items
 
 
-def _answerable(member: Membership, pool: int, lane: int, after: int, count: int) -> list[Item]:
+def _answerable(
+    member: Membership, pool: int, lane: int, after: int, count: int, *, wait: bool
+) -> list[Item]:
     """Items with a free place that this person neither has answered, holds, skipped nor put off.
 
     Written out because every submit runs it: Django takes several times longer to compile it than the
     database to answer it.
     """
-    lock = (
-        "FOR NO KEY UPDATE OF item SKIP LOCKED"
-        if connection.features.has_select_for_update_skip_locked
-        else ""
-    )
+    lock = ""
+    if connection.features.has_select_for_update:
+        lock = "FOR NO KEY UPDATE OF item" if wait else "FOR NO KEY UPDATE OF item SKIP LOCKED"
     own = [member.pk, member.pk]
     return list(Item.objects.raw(f"{ANSWERABLE} {lock}", [member.project_id, pool, lane, after, *own, count]))
 

@@ -20,6 +20,7 @@ from core.services.progress import recount
 from core.services.question import Problems, create_questions
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+RESERVED_SLUGS = frozenset({"new"})  # /projects/new/ is the page that makes one
 DISPLAYS = frozenset({"text", "image", "pair", "table", "hidden"})
 FIELDS = frozenset(
     {
@@ -67,6 +68,8 @@ def _create(user: User | None, document: Any, owner: str) -> Project:
     slug = document.get("slug") or slugify(name)[:60].strip("-") or "project"
     if not isinstance(slug, str) or not SLUG.fullmatch(slug):
         problems.add("/slug", "bad-slug", "A slug is 1 to 60 lower-case letters, digits and hyphens")
+    elif slug in RESERVED_SLUGS:
+        problems.add("/slug", "reserved-slug", f"The slug {slug!r} is an address of labelapp's own")
     elif Project.objects.filter(slug=slug).exists():
         raise Conflict("slug-taken", f"There is a project with the slug {slug!r} already.")
     fields = _settings({"overlap": 1, **document}, problems)

@@ -114,7 +114,7 @@ def _insert_items(source: Import, project: Project, batch: Batch) -> None:
             pool, lane, position, target, done, leased, free, skips, flags)
         SELECT %s, %s, s."row", {ITEM_ID}, 1, s.data, s.meta, s.audit, %s,
             0, %s, s.position + %s, {target}, 0, 0, {target}, 0, 0
-        FROM core_stageditem s WHERE s.source_id = %s
+        FROM core_stageditem s WHERE s.source_id = %s ORDER BY s."row"
         """,
         *(project.pk, batch.pk, batch.number, ItemState.OPEN.value, Lane.MAIN.value),
         batch.number << BATCH_SHIFT,
@@ -243,7 +243,7 @@ def _insert_annotations(source: Import, project: Project) -> int:
                  WHEN min(CAST(s.extra AS TEXT)) = max(CAST(s.extra AS TEXT)) AND count(s.extra) = count(*)
                  THEN {plain} ELSE {by_question} END
         FROM {STAGED} JOIN core_question q ON q.id = s.question_id
-        WHERE s.source_id = %s GROUP BY s.item_id, i.version, m.id, s.repeat
+        WHERE s.source_id = %s GROUP BY s.item_id, i.version, m.id, s.repeat ORDER BY min(s."row")
         """,
         *(project.guideline_id, source.pk, source.project_id, source.pk),
     )

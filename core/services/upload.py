@@ -20,21 +20,25 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 def keep_upload(upload: BinaryIO) -> str:
     """Store a file under a random name and return that. Raises Invalid when it is empty, TooLarge."""
     path = import_folder() / uuid4().hex
-    size = 0
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            while chunk := upload.read(CHUNK_BYTES):
-                size += len(chunk)
-                if size > settings.IMPORT_MAX_BYTES:
-                    raise TooLarge("too-large", f"A file may have {settings.IMPORT_MAX_BYTES:,} bytes.")
-                file.write(chunk)
-        if not size:
-            raise Invalid("empty-file", "The file is empty.")
+        _write(upload, path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path.name
+
+
+def _write(upload: BinaryIO, path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    size = 0
+    with os.fdopen(handle, "wb") as file:
+        while chunk := upload.read(CHUNK_BYTES):
+            size += len(chunk)
+            if size > settings.IMPORT_MAX_BYTES:
+                raise TooLarge("too-large", f"A file may have {settings.IMPORT_MAX_BYTES:,} bytes.")
+            file.write(chunk)
+    if not size:
+        raise Invalid("empty-file", "The file is empty.")
 
 
 def open_upload(name: str) -> BinaryIO:

@@ -42,6 +42,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("projects/<slug:slug>/audit", audit.index, name="audit_log"),
     path("service-worker.js", label.service_worker, name="service_worker"),
+    path("", project.root, name="root"),
     path("projects/", project.index, name="projects"),
     path("projects/new/", project.new, name="project_new"),
     path("projects/new/document", project.new_from_document, name="project_new_document"),

@@ -215,7 +215,7 @@ def test_annotators_see_images_and_strangers_do_not(actors: Actors, alice: Clien
     for user, status in ((actors.bob, 200), (actors.eve, 404), (None, 401)):
         response = client_of(user).get(address)
         assert response.status_code == status
-        response.close()
+        assert (b"".join(response) == png()) == (status == 200)
     assert client_of(actors.eve).get("/api/v1/projects/flowers/assets/a.png").status_code == 404
     assert alice.get(f"{PROJECT}/assets/..%2F..%2Fdb.sqlite3").status_code == 404
 

@@ -44,5 +44,5 @@ def test_a_stored_file_that_is_gone_fails_with_a_code(actors: Actors, media: Any
     (media / "imports" / source.file).unlink()
     assert source.job_id is not None
     run_job(source.job_id)
-    assert Job.objects.get().error["code"] == "file-missing"
+    assert (Job.objects.get().error or {})["code"] == "file-missing"
     assert Import.objects.get().state == "failed"

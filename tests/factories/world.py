@@ -3,12 +3,11 @@
 import base64
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -108,12 +107,12 @@ class World:
         return token.pk
 
 
-def make_world(project: Project, people: dict[str, User | None]) -> World:
+def make_world(project: Project, known: Mapping[str, User]) -> World:
     """Everybody, with a lease, an annotation and a draft each; one import, job, image, invitation, link."""
     frank, gina = make_user("frank"), make_user("gina")
     add_member(project, frank, Role.LEAD)
     former = add_member(project, gina)
-    people = {"anonymous": None, "former member": gina, "lead": frank, **people}
+    people: dict[str, User | None] = {"anonymous": None, "former member": gina, "lead": frank, **known}
     world = World(project, people)
     items = make_items(project, 30, target=10)
     for who, user in people.items():
@@ -158,7 +157,16 @@ def make_world(project: Project, people: dict[str, User | None]) -> World:
     return world
 
 
-def ask(world: World, client: Client, method: str, who: str, name: str) -> HttpResponseBase:
+def body_of(answer: Any) -> bytes:
+    """A body to its end, which closes what it is read from."""
+    if not answer.streaming:
+        return bytes(answer.content)
+    parts = list(answer)
+    answer.streaming_content = parts
+    return b"".join(parts)
+
+
+def ask(world: World, client: Client, method: str, who: str, name: str) -> Any:
     """One request whose effects are undone."""
     address = reverse(name, kwargs=world.values(who, name))
     more: dict[str, Any] = {}
@@ -170,8 +178,7 @@ def ask(world: World, client: Client, method: str, who: str, name: str) -> HttpR
     cookies = copy.deepcopy(client.cookies)  # some addresses sign out
     with transaction.atomic():
         answer = client.generic(method, address, **more)
-        if isinstance(answer, StreamingHttpResponse):
-            b"".join(answer)  # to its end, which closes what it reads
+        body_of(answer)
         transaction.set_rollback(True)
     client.cookies = cookies
     return answer

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,27 +97,28 @@ class Books:
 class Annotator(threading.Thread):
     """Leases, answers, loses one reply in twenty, and sends again with the same key until acknowledged."""
 
-    def __init__(self, address: Callable[[], str], secret: str, books: Books, seed: int) -> None:
+    def __init__(self, address: str, secret: str, books: Books, enough: threading.Event, seed: int) -> None:
         super().__init__(daemon=True)
         self.address = address
         self.secret = secret
         self.books = books
+        self.enough = enough
         self.draw = random.Random(seed)
         self.connection: http.client.HTTPConnection | None = None
         self.retry_after: str | None = None
 
     def run(self) -> None:
-        """Until nothing is left."""
+        """Until nothing is left, or it is enough."""
         try:
             while (leases := self.lease()) is not None:
-                while leases:
+                while leases and not self.enough.is_set():
                     leases = self.answer(leases.pop(0), leases)
         except Exception as error:
             self.books.note("crashed", repr(error))
 
     def lease(self) -> list[dict[str, Any]] | None:
-        """What to do next; None when all is done."""
-        while True:
+        """What to do next; None when all is done, or it is enough."""
+        while not self.enough.is_set():
             reply = self.insist("POST", f"/api/v1/projects/{SLUG}/leases", {"count": 2, "have": []}, "")
             if reply["leases"]:
                 found: list[dict[str, Any]] = reply["leases"]
@@ -125,6 +126,7 @@ class Annotator(threading.Thread):
             if reply["empty_because"] == "all_done":
                 return None
             time.sleep(0.1)
+        return None
 
     def answer(self, lease: dict[str, Any], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Answer one lease; the leases held afterwards."""
@@ -168,7 +170,7 @@ class Annotator(threading.Thread):
     def send(self, method: str, path: str, body: dict[str, Any], key: str, *, lose: bool) -> tuple[int, dict[str, Any]]:
         """One request. With ``lose`` the connection is cut once everything was sent."""
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(urlsplit(self.address()).netloc, timeout=30)
+            self.connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
         headers = {"Authorization": f"Token {self.secret}", "Content-Type": "application/json", "Idempotency-Key": key}
         self.connection.request(method, path, json.dumps(body), headers)
         if lose:
@@ -194,21 +196,22 @@ class Site:
     worker: Worker | None
     secrets: list[str]
 
-    def run(self, nemesis: Callable[["Site", threading.Event], None]) -> Books:
-        """Let everybody work until nothing is left, while ``nemesis`` does its worst."""
-        books = Books()
+    def run(self, nemesis: "Nemesis") -> Books:
+        """Let everybody work until nothing is left, or until all kills are done when there are any."""
+        books, enough = Books(), threading.Event()
         people = [
-            Annotator(lambda: self.web.url, secret, books, seed) for seed, secret in enumerate(self.secrets, start=1)
+            Annotator(self.web.url, secret, books, enough, seed)
+            for seed, secret in enumerate(self.secrets, start=1)
         ]
-        ended = threading.Event()
         for person in people:
             person.start()
-        killing = threading.Thread(target=nemesis, args=(self, ended), daemon=True)
-        killing.start()
+        if nemesis.todo:
+            try:
+                nemesis.rage(self, people)
+            finally:
+                enough.set()
         for person in people:
             person.join()
-        ended.set()
-        killing.join()
         return books
 
     def cpu_seconds(self) -> float:
@@ -278,9 +281,11 @@ class Nemesis:
         self.pause = pause
         self.done: Counter[str] = Counter()
 
-    def __call__(self, here: Site, ended: threading.Event) -> None:
+    def rage(self, here: Site, people: Sequence[Annotator]) -> None:
+        """All kills, one after the other, while anybody still works."""
         for name in self.todo:
-            if ended.wait(self.pause):
+            time.sleep(self.pause)
+            if not any(person.is_alive() for person in people):
                 print(f"the load ended after {self.done.total()} of {len(self.todo)} kills", file=sys.stderr)
                 return
             self.strike(here, name)

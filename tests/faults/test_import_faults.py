@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import OperationalError
@@ -57,9 +56,10 @@ def break_and_end(
 ) -> tuple[bool, int, int]:
     """Fail the Nth statement of an import's job; whether it came to that, and what was there before and then."""
     source = queue_file(member, content, kind)
+    assert source.job_id is not None
     before = count()
     with failing_statement(n) as fault:
-        run_job(UUID(str(source.job_id)))
+        run_job(source.job_id)
     broken = count()
     if fault.fired:
         assert broken in {before, before + ROWS}
@@ -68,7 +68,7 @@ def break_and_end(
         )
         Job.objects.filter(pk=source.job_id).update(heartbeat_at=Now() - timedelta(minutes=1))
         take_back_abandoned()
-        run_job(UUID(str(source.job_id)))
+        run_job(source.job_id)
     assert Import.objects.get(pk=source.pk).state == ImportState.PUBLISHED
     assert not StagedItem.objects.exists()
     assert not StagedAnswer.objects.exists()
@@ -131,9 +131,8 @@ def test_an_upload_that_cannot_be_written_down_leaves_no_file(
 ) -> None:
     member = actors.membership(actors.alice)
     for n in range(1, 30):
-        with failing_statement(n) as fault:
-            with suppress(OperationalError):
-                queue_file(member, items_file(n))
+        with failing_statement(n) as fault, suppress(OperationalError):
+            queue_file(member, items_file(n))
         left = len(list((media / "imports").iterdir()))
         assert left == Import.objects.exclude(file="").count()
         if not fault.fired:

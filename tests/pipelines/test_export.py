@@ -29,11 +29,15 @@ def people(actors: Actors) -> tuple[Membership, Membership, Membership]:
 
 
 def annotations(project: Project, **wanted: Any) -> list[dict[str, Any]]:
-    return json.loads(b"".join(export_annotations(project, Wanted(format="json", **wanted))))
+    rows: list[dict[str, Any]] = json.loads(
+        b"".join(export_annotations(project, Wanted(format="json", **wanted)))
+    )
+    return rows
 
 
 def labels(project: Project, **wanted: Any) -> list[dict[str, Any]]:
-    return json.loads(b"".join(export_labels(project, Wanted(format="json", **wanted))))
+    rows: list[dict[str, Any]] = json.loads(b"".join(export_labels(project, Wanted(format="json", **wanted))))
+    return rows
 
 
 def test_one_row_per_answer(people: tuple[Membership, ...], project: Project) -> None:
@@ -168,8 +172,8 @@ def test_the_majority_is_the_label_and_a_tie_is_told(
 
     rows = {row.pop("item"): row for row in labels(project)}
 
-    same = {"question": "answer", "how": "majority", "gold": None, "batch": 1}
-    certain = {**same, "rule": "majority_of_certain", "n_uncertain": 0, "tied": []}
+    same: dict[str, Any] = {"question": "answer", "how": "majority", "gold": None, "batch": 1}
+    certain: dict[str, Any] = {**same, "rule": "majority_of_certain", "n_uncertain": 0, "tied": []}
     assert rows == {
         "a": {**certain, "value": "yes", "confidence": pytest.approx(2 / 3), "n": 3},
         "b": {**certain, "value": None, "confidence": 0.5, "n": 2, "tied": ["yes", "no"]},

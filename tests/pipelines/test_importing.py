@@ -12,6 +12,7 @@ from core.exceptions import Conflict
 from core.models import (
     Annotation,
     Answer,
+    Asset,
     Batch,
     Event,
     Gold,
@@ -23,17 +24,19 @@ from core.models import (
     StagedAnswer,
     StagedItem,
 )
+from core.pipelines import importing
 from core.pipelines.importing import value_of
 from core.pipelines.job import run_job
 from core.selectors.check_data import findings
 from core.selectors.item import gold_of
 from core.selectors.progress import progress_of
 from core.selectors.question import schema_of
+from core.services import staging
 from core.services.answer import ValueRefused
 from core.services.imports import accept_import, discard_import
 from core.services.job import request_cancel
 from tests.conftest import Actors
-from tests.factories.imports import csv_items, errors_of, import_file, jsonl, packed, queue_file
+from tests.factories.imports import csv_items, errors_of, import_file, jsonl, packed, png, queue_file, zipped
 from tests.factories.project import make_question
 
 HEADER = "item_id,annotator,question,label\n"
@@ -176,7 +179,7 @@ def test_a_file_of_which_every_row_is_refused_fails_and_keeps_its_report(alice_h
     import_file(alice_here, csv_items("a"))
     source = import_file(alice_here, "id,text\na,another text\n")
     assert source.state == ImportState.FAILED
-    assert source.error["code"] == "no-rows-accepted"
+    assert (source.error or {})["code"] == "no-rows-accepted"
     assert errors_of(source) == [(1, 2, "id", "duplicate-id")]
     assert source.job is not None
     assert source.job.state == JobState.FAILED
@@ -187,9 +190,32 @@ def test_a_file_of_which_every_row_is_refused_fails_and_keeps_its_report(alice_h
 def test_a_wrong_file_fails_as_a_whole_with_its_code(alice_here: Membership) -> None:
     source = import_file(alice_here, 'id,text\na,first\nb,"second\n')
     assert source.state == ImportState.FAILED
-    assert source.error["code"] == "unbalanced-quote"
+    assert (source.error or {})["code"] == "unbalanced-quote"
     assert not Item.objects.exists()
     assert_sound()
+
+
+def test_a_zip_of_images_becomes_an_item_per_image(alice_here: Membership, project: Project) -> None:
+    source = import_file(
+        alice_here, zipped({"red.png": png("red"), "more/blue.png": png("blue")}), name="x.zip"
+    )
+    assert (source.state, source.accepted) == (ImportState.PUBLISHED, 2)
+    assert list(Item.objects.order_by("row").values_list("external_id", "data")) == [
+        ("red.png", {"image": "red.png"}),
+        ("more/blue.png", {"image": "more/blue.png"}),
+    ]
+    assert list(Asset.objects.order_by("pk").values_list("name", "content_type")) == [
+        ("red.png", "image/png"),
+        ("more/blue.png", "image/png"),
+    ]
+
+
+def test_a_zip_with_something_else_in_it_becomes_nothing(alice_here: Membership, media: Any) -> None:
+    source = import_file(alice_here, zipped({"red.png": png(), "x.html": b"<script></script>"}), name="x.zip")
+    assert (source.state, (source.error or {})["code"]) == (ImportState.FAILED, "not-an-image")
+    assert not Item.objects.exists()
+    assert not Asset.objects.exists()
+    assert [path for path in (media / "assets").rglob("*") if path.is_file()] == []
 
 
 # --- The same file, holding, cancelling ----------------------------------------------------------------
@@ -199,7 +225,7 @@ def test_the_same_file_again_is_told_and_adds_nothing(alice_here: Membership) ->
     first = import_file(alice_here, csv_items("a"), name="one.csv")
     again = import_file(alice_here, csv_items("a"), name="two.csv")
     assert again.state == ImportState.REPEATED
-    assert again.error["import"] == first.pk
+    assert (again.error or {})["import"] == first.pk
     assert again.job is None
     assert Item.objects.count() == 1
     other = import_file(alice_here, csv_items("a"), columns={"body": "text"})
@@ -250,11 +276,10 @@ def test_with_hold_a_file_without_fault_is_published_at_once(alice_here: Members
 
 
 def test_a_cancelled_import_leaves_nothing(alice_here: Membership, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.pipelines import importing
-
     source = queue_file(alice_here, csv_items(*(f"i{n}" for n in range(50))))
-    monkeypatch.setattr(importing, "CHUNK_ROWS", 10)
-    stage = importing.stage
+    chunks = importing._item_chunks
+    monkeypatch.setattr(importing, "_item_chunks", lambda rows, import_: chunks(rows, import_, most=10))
+    stage = staging.stage
 
     def cancelled_midway(job: Any, import_: Import, chunk: Any, progress: float) -> None:
         if import_.rows == 20:

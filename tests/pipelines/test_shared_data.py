@@ -47,7 +47,8 @@ class DataSet:
             return list(csv.DictReader(file))
 
     def expected(self) -> list[dict[str, Any]]:
-        return json.loads((DATA / self.name / "expected.json").read_text())
+        lines: list[dict[str, Any]] = json.loads((DATA / self.name / "expected.json").read_text())
+        return lines
 
     def document(self) -> dict[str, Any]:
         """A project document made from the labels that occur."""
@@ -103,16 +104,18 @@ NOT_YET = {
 def imported(name: str, path: Path, kind: str) -> dict[str, Any]:
     told = io.StringIO()
     call_command("import", name, str(path), "--kind", kind, "--json", stdout=told)
-    return json.loads(told.getvalue())
+    document: dict[str, Any] = json.loads(told.getvalue())
+    return document
 
 
 def reported(slug: str, question: str, *words: str) -> dict[str, Any]:
     told = io.StringIO()
     call_command("agreement", slug, "--question", question, "--json", *words, stdout=told)
-    return json.loads(told.getvalue())
+    document: dict[str, Any] = json.loads(told.getvalue())
+    return document
 
 
-def computed(slug: str, question: str, metric: str) -> float:
+def computed(slug: str, question: str, metric: str) -> Any:
     """The figure that a line of expected.json names."""
     if metric.startswith(ALPHA):
         report = reported(slug, question, "--level", metric.removeprefix(ALPHA))

@@ -44,13 +44,12 @@ def test_a_job_whose_worker_is_silent_is_taken_over_and_the_old_worker_can_write
     second = jobs.claim_job(first.pk)
     assert second is not None
     assert second.attempts == 2
-    for write in (
-        lambda: jobs.beat(first, 0.5),
-        lambda: jobs.finish_job(first),
-        lambda: jobs.fail_job(first, "x", "y"),
-    ):
-        with pytest.raises(jobs.LostClaim):
-            write()
+    with pytest.raises(jobs.LostClaim):
+        jobs.beat(first, 0.5)
+    with pytest.raises(jobs.LostClaim):
+        jobs.finish_job(first)
+    with pytest.raises(jobs.LostClaim):
+        jobs.fail_job(first, "x", "y")
     jobs.finish_job(second, {"rows": 1})
     done = Job.objects.get(pk=first.pk)
     assert (done.state, done.result, done.progress) == (JobState.DONE, {"rows": 1}, 1.0)
@@ -91,7 +90,7 @@ def test_the_reaper_queues_an_abandoned_job_again_and_gives_up_after_five_attemp
         assert jobs.take_back_abandoned() == 1
     ended = Job.objects.get(pk=job.pk)
     assert ended.state == JobState.FAILED
-    assert ended.error["code"] == "gave-up"
+    assert (ended.error or {})["code"] == "gave-up"
 
 
 def test_the_reaper_leaves_a_living_job_alone(project: Project) -> None:
@@ -116,7 +115,7 @@ def test_a_job_that_the_broker_lost_is_sent_again(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(jobs, "enqueue", lambda task, job_id: sent.append(job_id))
+    monkeypatch.setattr(jobs, "enqueue", lambda _task, job_id: sent.append(job_id))
     job = jobs.create_job(project, JobKind.IMPORT, {}, None)
     assert sent == [str(job.pk)]
     assert jobs.send_lost_again() == 0

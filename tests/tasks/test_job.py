@@ -1,6 +1,7 @@
 """Tasks are registered under the names by which they are sent, and do nothing but call what they are for."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -22,7 +23,7 @@ def test_every_task_name_has_a_task_and_every_task_of_ours_a_name() -> None:
     assert ours == {str(name) for name in TaskName}
 
 
-def test_a_job_runs_by_its_id(actors: Actors, media: None) -> None:
+def test_a_job_runs_by_its_id(actors: Actors, media: Any) -> None:
     source = queue_file(actors.membership(actors.alice), csv_items("a"))
     run_job(str(source.job_id))
     assert Import.objects.get().state == ImportState.PUBLISHED
@@ -38,7 +39,7 @@ def test_the_canary_leaves_its_sign(db: None) -> None:
 @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED])
 def test_the_reaper_closes_an_import_whose_job_ended_without_it(
     actors: Actors,
-    media: None,
+    media: Any,
     state: JobState,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
@@ -54,9 +55,10 @@ def test_the_reaper_closes_an_import_whose_job_ended_without_it(
 
 
 def test_the_reaper_runs_an_abandoned_import_to_its_end(
-    actors: Actors, media: None, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    actors: Actors, media: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     source = queue_file(actors.membership(actors.alice), csv_items("a", "b"))
+    assert source.job_id is not None
     assert claim_job(source.job_id) is not None
     Job.objects.update(heartbeat_at=Now() - timedelta(minutes=1))
     with django_capture_on_commit_callbacks(execute=True):

@@ -51,12 +51,13 @@ def answered(people: list[Membership], project: Project) -> Project:
 def page(client_of: Browser, user: Any, **asked: str) -> str:
     response = client_of(user).get(URL, asked)
     assert response.status_code == 200
-    return response.content.decode()
+    text: str = response.content.decode()
+    return text
 
 
 def title_of(text: str) -> str:
     (found,) = re.findall(r"<h1>(.*?)</h1>", text, re.DOTALL)
-    return found
+    return str(found)
 
 
 def test_the_first_line_says_how_far_people_agree(
@@ -100,7 +101,7 @@ def test_every_table_is_a_file(
     response = client_of(actors.dave).get(f"/projects/birds/agreement/{name}.csv", {"question": "answer"})
 
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(response.getvalue().decode())))
     assert (next(iter(rows[0])), len(rows)) == expected
     assert client_of(actors.dave).get("/projects/birds/agreement/secrets.csv").status_code == 404
 

@@ -26,15 +26,15 @@ PAYLOADS = [
     "![x](//evil.example/pixel.png)",
     "![x](data:image/svg+xml;base64,PHN2Zz4=)",
     "![x](javascript:alert(1))",
-    "![<b>](y.png \"onerror=alert(1)\")",
-    "<https://evil.example/\"onmouseover=alert(1)>",
+    '![<b>](y.png "onerror=alert(1)")',
+    '<https://evil.example/"onmouseover=alert(1)>',
     "[a]: javascript:alert(1)\n\n[a]",
     "```\n<script>alert(1)</script>\n```",
     "<!-- <img src=x> --><style>*{display:none}</style>",
     "| a |\n|---|\n| <svg/onload=alert(1)> |",
 ]
 ALLOWED = re.compile(
-    r'</?(?:a|blockquote|br|code|em|h[2-6]|hr|img|li|ol|p|pre|s|strong|table|tbody|td|th|thead|tr|ul)'
+    r"</?(?:a|blockquote|br|code|em|h[2-6]|hr|img|li|ol|p|pre|s|strong|table|tbody|td|th|thead|tr|ul)"
     r'(?: (?:href="(?:https?|mailto):[^"<>]*"|rel="noopener nofollow"|src="/api/v1/projects/birds/assets/[^"/<>]*"'
     r'|alt="[^"<>]*"|title="[^"<>]*"|start="\d+"))*>'
 )
@@ -49,7 +49,9 @@ def test_nothing_of_a_payload_becomes_markup(actors: Actors, payload: str) -> No
     assert "<p>After.</p>" in html
 
 
-@pytest.mark.parametrize("payload", ["<img src=x onerror=alert(1)>", '"><svg/onload=alert(1)>', "{{7*7}}", "${7*7}"])
+@pytest.mark.parametrize(
+    "payload", ["<img src=x onerror=alert(1)>", '"><svg/onload=alert(1)>', "{{7*7}}", "${7*7}"]
+)
 def test_payloads_are_shown_as_they_were_typed(actors: Actors, payload: str) -> None:
     shown = payload.replace("<", "&lt;").replace(">", "&gt;")
     assert guideline_html(actors.project, payload) == f"<p>{shown}</p>\n"
@@ -98,7 +100,9 @@ def test_a_new_version_is_in_force_and_the_old_one_can_be_compared(actors: Actor
     assert "in force" in page.text
     assert alice.get(reverse("guideline_version", args=["birds", 1])).context["lines"] == []
     assert alice.get(reverse("guideline_version", args=["birds", 3])).status_code == 404
-    assert alice.get(reverse("guideline_version", args=["birds", 1]) + "?against=2").context["other"] == version
+    assert (
+        alice.get(reverse("guideline_version", args=["birds", 1]) + "?against=2").context["other"] == version
+    )
 
 
 def test_a_preview_publishes_nothing(actors: Actors) -> None:

@@ -73,7 +73,9 @@ def test_boot_data_cannot_leave_their_script_element(actors: Actors) -> None:
 
 def test_strangers_find_nothing_and_the_signed_out_are_sent_to_sign_in(actors: Actors) -> None:
     assert client_of(actors.eve).get(reverse("label", args=["birds"])).status_code == 404
-    assert Client().get(reverse("label", args=["birds"]))["Location"] == "/sign-in?next=/projects/birds/label/"
+    assert (
+        Client().get(reverse("label", args=["birds"]))["Location"] == "/sign-in?next=/projects/birds/label/"
+    )
 
 
 def test_the_service_worker_comes_from_the_root_and_is_asked_for_again(client: Client) -> None:

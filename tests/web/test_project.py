@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -64,7 +63,9 @@ def test_the_list_shows_own_projects_with_role_and_progress_only(actors: Actors)
     make_items(actors.project, 4)
     response = client_of(actors.bob).get(reverse("projects"))
     rows = response.context["rows"]
-    assert [(row["membership"].project.slug, row["membership"].role) for row in rows] == [("birds", "annotator")]
+    assert [(row["membership"].project.slug, row["membership"].role) for row in rows] == [
+        ("birds", "annotator")
+    ]
     assert "Flowers" not in response.text
 
 
@@ -84,6 +85,10 @@ def test_somebody_without_a_project_is_told_where_projects_come_from(actors: Act
     text = client_of(actors.bob).get(reverse("projects")).text
     assert "You are in no project yet" in text
     assert reverse("project_new") not in text
+
+
+def test_the_bare_address_leads_to_the_list(client: Client) -> None:
+    assert client.get("/")["Location"] == "/projects/"
 
 
 def test_strangers_are_sent_to_the_sign_in_page() -> None:
@@ -131,17 +136,26 @@ def test_errors_find_their_row_when_blank_rows_stand_before_it(actors: Actors) -
     assert [place for place, _label, _problem in response.context["editor"].errors] == ["id_q-0-c-2-key"]
 
 
+def test_a_short_name_cannot_be_the_address_of_the_editor(actors: Actors) -> None:
+    response = client_of(actors.alice).post(reverse("project_new"), {**NEW, "slug": "new"})
+    assert response.context["editor"].errors == [
+        ("id_slug", "Short name in addresses", "The slug 'new' is an address of labelapp's own")
+    ]
+
+
 def test_a_taken_short_name_is_told_at_its_field(actors: Actors) -> None:
     response = client_of(actors.alice).post(reverse("project_new"), {**NEW, "slug": "flowers"})
     assert [place for place, _label, _problem in response.context["editor"].errors] == ["id_slug"]
 
 
+def names(response: Any) -> list[str]:
+    """What the rows of the first question's classes hold."""
+    return [form["name"].value() for form in response.context["editor"].rows[0].classes]
+
+
 def test_rows_are_added_and_removed_without_scripts_and_nothing_typed_is_lost(actors: Actors) -> None:
     alice = client_of(actors.alice)
     address = reverse("project_new")
-    names = lambda response: [  # noqa: E731 -- used three times below
-        form["name"].value() for form in response.context["editor"].rows[0].classes
-    ]
     assert names(alice.post(address, {**NEW, "edit": "add-class:0"})) == ["robin", "", "", "cannot tell"]
     assert names(alice.post(address, {**NEW, "edit": "remove-class:0:0"})) == ["", "cannot tell"]
     more = alice.post(address, {**NEW, "edit": "add-question"})
@@ -272,8 +286,8 @@ def test_names_are_shown_literally_everywhere(actors: Actors) -> None:
 
 def settings_form(project: Project, **changes: Any) -> dict[str, Any]:
     """The settings page as a browser would send it back, with changes."""
-    page: HttpResponse = client_of(project.created_by).get(reverse("project_settings", args=[project.slug]))
-    form = page.context["form"]  # type: ignore[attr-defined]
+    page = client_of(project.created_by).get(reverse("project_settings", args=[project.slug]))
+    form = page.context["form"]
     return {name: form[name].value() for name in form.fields} | changes
 
 
@@ -313,6 +327,9 @@ def test_the_display_is_set_field_by_field(actors: Actors) -> None:
     alice = client_of(actors.alice)
     address = reverse("project_settings", args=["birds"])
     only_hidden = alice.post(address, {**settings_form(actors.project), "display-0": "hidden"})
-    assert (only_hidden.status_code, "Choose how at least one field is shown." in only_hidden.text) == (422, True)
+    assert (only_hidden.status_code, "Choose how at least one field is shown." in only_hidden.text) == (
+        422,
+        True,
+    )
     alice.post(address, {**settings_form(actors.project), "display-0": "table"})
     assert Project.objects.get(slug="birds").display == {"text": "table"}

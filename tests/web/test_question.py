@@ -47,12 +47,14 @@ def test_a_class_is_added_and_finished_items_stay_finished(actors: Actors) -> No
 def test_what_is_wrong_with_a_class_stands_at_its_field(
     actors: Actors, wrong: dict[str, str], field: str, said: str
 ) -> None:
-    response = client_of(actors.alice).post(reverse("class_new", args=["birds", "answer"]), {**CLASS, **wrong})
+    response = client_of(actors.alice).post(
+        reverse("class_new", args=["birds", "answer"]), {**CLASS, **wrong}
+    )
     assert (response.status_code, response.context["form"].errors) == (422, {field: [said]})
 
 
 def test_a_class_is_changed_and_its_answers_point_at_it_still(actors: Actors) -> None:
-    make_items(actors.project, 2)
+    make_items(actors.project, 2, target=2)
     annotate(actors, 1)
     spec = class_of(actors, "yes")
     address = reverse("class_edit", args=["birds", "answer", spec.pk])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from django.http import StreamingHttpResponse
 from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -24,6 +24,11 @@ CONTENT_TYPES = {
     FileFormat.JSONL: "application/x-ndjson",
     FileFormat.CSV: "text/csv; charset=utf-8",
     FileFormat.PARQUET: "application/vnd.apache.parquet",
+}
+OTHER_FORMATS = {
+    (200, "application/x-ndjson"): OpenApiTypes.STR,
+    (200, "text/csv"): OpenApiTypes.STR,
+    (200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY,
 }
 ANNOTATORS = ("pseudonym", "name")
 REVISIONS = ("current", "all")
@@ -70,9 +75,7 @@ class Annotations(APIView):
                 description="`all` adds the answers that were corrected later.",
             ),
         ],
-        responses=OpenApiResponse(
-            shapes.AnnotationRow(many=True), "A file; the rows in JSON look like this."
-        ),
+        responses={(200, "application/json"): shapes.AnnotationRow(many=True), **OTHER_FORMATS},
         operation_id="export_annotations",
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
@@ -100,7 +103,7 @@ class Labels(APIView):
 
     @extend_schema(
         parameters=[FORMAT, NAMES, LOSSLESS, QUESTION, BATCH],
-        responses=OpenApiResponse(shapes.LabelRow(many=True), "A file; the rows in JSON look like this."),
+        responses={(200, "application/json"): shapes.LabelRow(many=True), **OTHER_FORMATS},
         operation_id="export_labels",
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:

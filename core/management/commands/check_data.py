@@ -53,4 +53,4 @@ def _look() -> list[Finding]:
 
 
 def _row(found: Finding) -> dict[str, Any]:
-    return {"code": found.rule.name, "detail": found.rule.detail, "count": found.count, "ids": found.ids}
+    return {"code": found.rule.name, "detail": found.rule.detail, "count": found.n, "ids": found.ids}

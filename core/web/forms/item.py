@@ -57,10 +57,12 @@ class FilterForm(forms.Form):
 class CorrectForm(forms.Form):
     """An item's data and metadata as JSON. ``version`` is the one that the editor saw."""
 
-    data = forms.CharField(
-        label=_("Data"), strip=False, widget=forms.Textarea(attrs={"rows": 12, "class": "mono", "spellcheck": "false"})
+    item_data = forms.CharField(
+        label=_("Data"),
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 12, "class": "mono", "spellcheck": "false"}),
     )
-    meta = forms.CharField(
+    item_meta = forms.CharField(
         label=_("Metadata"),
         strip=False,
         widget=forms.Textarea(attrs={"rows": 6, "class": "mono", "spellcheck": "false"}),
@@ -70,15 +72,15 @@ class CorrectForm(forms.Form):
     @staticmethod
     def initial_of(item: Item) -> dict[str, Any]:
         """The item as the form shows it."""
-        return {"data": _pretty(item.data), "meta": _pretty(item.meta), "version": item.version}
+        return {"item_data": _pretty(item.data), "item_meta": _pretty(item.meta), "version": item.version}
 
-    def clean_data(self) -> dict[str, Any]:
+    def clean_item_data(self) -> dict[str, Any]:
         """The data as values."""
-        return _object(self.cleaned_data["data"])
+        return _object(self.cleaned_data["item_data"])
 
-    def clean_meta(self) -> dict[str, Any]:
+    def clean_item_meta(self) -> dict[str, Any]:
         """The metadata as values."""
-        return _object(self.cleaned_data["meta"])
+        return _object(self.cleaned_data["item_meta"])
 
 
 def _pretty(value: Any) -> str:

@@ -25,13 +25,17 @@ DISPLAY_KINDS = [
 class ProjectForm(forms.Form):
     """What a project has once: its name, its overlap, its guideline."""
 
-    name = forms.CharField(label=_("Name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        label=_("Name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
     slug = forms.CharField(
         label=_("Short name in addresses"),
         help_text=_("Lower-case letters, digits and hyphens. It cannot be changed later."),
         max_length=60,
         required=False,
-        widget=forms.TextInput(attrs={"data-slug-of": "id_name", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"data-slug-of": "id_name", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
     overlap = forms.IntegerField(
         label=_("People per item"),
@@ -56,7 +60,9 @@ class ProjectForm(forms.Form):
     )
     guideline = forms.CharField(
         label=_("Guideline"),
-        help_text=_("Markdown. When does each class apply? Annotators open it with one key. It can be written later."),
+        help_text=_(
+            "Markdown. When does each class apply? Annotators open it with one key. It can be written later."
+        ),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8}),
@@ -129,7 +135,10 @@ class SettingsForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=200)
     overlap = forms.IntegerField(
-        label=_("People per item"), min_value=1, max_value=100, widget=forms.NumberInput(attrs={"class": "input-short"})
+        label=_("People per item"),
+        min_value=1,
+        max_value=100,
+        widget=forms.NumberInput(attrs={"class": "input-short"}),
     )
     audit_overlap = forms.IntegerField(
         label=_("People per item of the audit slice"),
@@ -155,7 +164,9 @@ class SettingsForm(forms.Form):
     )
     retest_percent = forms.DecimalField(
         label=_("Repeats, in percent of the hand-outs"),
-        help_text=_("The same person gets the same item again, blind: how far do people agree with themselves?"),
+        help_text=_(
+            "The same person gets the same item again, blind: how far do people agree with themselves?"
+        ),
         min_value=0,
         max_value=100,
         max_digits=4,
@@ -250,5 +261,7 @@ class CloneForm(forms.Form):
         label=_("Short name in addresses"),
         help_text=_("Lower-case letters, digits and hyphens."),
         max_length=60,
-        widget=forms.TextInput(attrs={"data-slug-of": "id_name", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"data-slug-of": "id_name", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )

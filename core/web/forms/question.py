@@ -22,7 +22,9 @@ class QuestionForm(forms.Form):
     """One question of a new project. What it lacks is told by the service, at the field."""
 
     title = forms.CharField(label=_("Question"), max_length=500, required=False)
-    kind = forms.ChoiceField(label=_("Kind of answer"), choices=QuestionKind.choices, initial=QuestionKind.SINGLE)
+    kind = forms.ChoiceField(
+        label=_("Kind of answer"), choices=QuestionKind.choices, initial=QuestionKind.SINGLE
+    )
     key = forms.CharField(
         label=_("Name in exports"),
         help_text=_("Lower-case letters, digits and _. Made from the question when left empty."),
@@ -48,7 +50,9 @@ class ClassForm(forms.Form):
 
     name = forms.CharField(label=_("Class"), max_length=200, required=False, strip=False)
     definition = forms.CharField(
-        label=_("When it applies"), required=False, widget=forms.Textarea(attrs={"rows": 1, "class": "input-line"})
+        label=_("When it applies"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 1, "class": "input-line"}),
     )
     key = forms.CharField(label=_("Key"), max_length=1, required=False)
     uncertain = forms.BooleanField(label=_("Says “I can't tell”"), required=False)
@@ -153,7 +157,8 @@ class QuestionsEditor:
 
     def is_valid(self) -> bool:
         """Whether every field can be read; what it means is judged by the service."""
-        return all([form.is_valid() for form in self.all_forms])
+        judged = [form.is_valid() for form in self.all_forms]  # every form, also after one that is wrong
+        return all(judged)
 
     def questions(self) -> list[dict[str, Any]]:
         """The questions as a project document says them. Call it when ``is_valid``."""
@@ -201,7 +206,9 @@ def _raw_questions(data: Mapping[str, Any]) -> list[Raw]:
         question: Raw = {name: data.get(f"{prefix}-{name}", "") for name in QuestionForm.base_fields}
         question["required"] = f"{prefix}-required" in data
         question["classes"] = []
-        while f"{prefix}-c-{len(question['classes'])}-name" in data and len(question["classes"]) < MOST_CLASSES:
+        while (
+            f"{prefix}-c-{len(question['classes'])}-name" in data and len(question["classes"]) < MOST_CLASSES
+        ):
             part = f"{prefix}-c-{len(question['classes'])}"
             row: Raw = {name: data.get(f"{part}-{name}", "") for name in ClassForm.base_fields}
             question["classes"].append({**row, "uncertain": f"{part}-uncertain" in data})
@@ -244,9 +251,7 @@ def class_document(form: forms.Form) -> dict[str, Any]:
 def number_limits(fields: Mapping[str, Any]) -> dict[str, Any]:
     """What only a question of kind number has."""
     document: dict[str, Any] = {"level": fields["level"] or Level.INTERVAL}
-    return document | {
-        name: fields[name] for name in ("minimum", "maximum") if fields[name] is not None
-    }
+    return document | {name: fields[name] for name in ("minimum", "maximum") if fields[name] is not None}
 
 
 def key_from(title: str, taken: set[str]) -> str:
@@ -276,7 +281,9 @@ class EditClassForm(forms.Form):
     )
     key = forms.CharField(
         label=_("Key"),
-        help_text=_("One character. s, l, f, u, h and ? belong to the label page. Left empty, one is chosen."),
+        help_text=_(
+            "One character. s, l, f, u, h and ? belong to the label page. Left empty, one is chosen."
+        ),
         max_length=1,
         required=False,
         widget=forms.TextInput(attrs={"class": "input-short", "autocomplete": "off"}),

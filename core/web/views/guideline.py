@@ -65,22 +65,31 @@ def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         initial = {"text": newest.text, "based_on": newest.number} if newest else {"based_on": 0}
         return _form_page(request, membership, GuidelineForm(initial=initial))
     form = GuidelineForm(request.POST)
-    if form.is_valid() and "preview" in request.POST:
-        html = guideline_html(membership.project, form.cleaned_data["text"])
+    if not form.is_valid():
+        return _form_page(request, membership, form, status=422)
+    fields = form.cleaned_data
+    if "preview" in request.POST:
+        html = guideline_html(membership.project, fields["text"])
         return _form_page(request, membership, form, preview=html)
-    if form.is_valid() and newest and form.cleaned_data["based_on"] != newest.number:
-        form.add_error(None, _("Version %d was published while you wrote. Compare it with yours, then publish again.") % newest.number)
-        form.data = form.data.copy()
-        form.data["based_on"] = str(newest.number)
-    elif form.is_valid():
-        try:
-            made = publish_guideline(membership, form.cleaned_data["text"], form.cleaned_data["note"])
-        except Invalid as error:
-            tell_form(form, error)
-        else:
-            messages.success(request, _("Version %d is in force. Answers from now on carry it.") % made.number)
-            return redirect("guideline", membership.project.slug)
-    return _form_page(request, membership, form, status=422)
+    if newest and fields["based_on"] != newest.number:
+        return _form_page(request, membership, _passed_by(request, newest.number), status=422)
+    try:
+        made = publish_guideline(membership, fields["text"], fields["note"])
+    except Invalid as error:
+        tell_form(form, error)
+        return _form_page(request, membership, form, status=422)
+    messages.success(request, _("Version %d is in force. Answers from now on carry it.") % made.number)
+    return redirect("guideline", membership.project.slug)
+
+
+def _passed_by(request: HttpRequest, number: int) -> GuidelineForm:
+    """What was typed, with the news that somebody else published first; sent again, it is a decision."""
+    data = request.POST.copy()
+    data["based_on"] = str(number)
+    form = GuidelineForm(data)
+    words = _("Version %d was published while you wrote. Compare it with yours, then publish again.")
+    form.add_error(None, words % number)
+    return form
 
 
 def _form_page(

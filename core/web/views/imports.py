@@ -35,7 +35,9 @@ MOST_IMPORTS = 100
 def _page(
     request: HttpRequest, membership: Membership, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return project_page(request, membership, "imports", f"core/imports/{template}.html", context, status=status)
+    return project_page(
+        request, membership, "imports", f"core/imports/{template}.html", context, status=status
+    )
 
 
 @require_safe
@@ -58,7 +60,11 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 @project_view(Action.IMPORTS_EDIT)
 def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """Upload a file; the answer to a good one is the page that shows its first rows."""
-    form = UploadForm(request.POST or None, request.FILES or None, initial={"kind": request.GET.get("kind", ImportKind.ITEMS)})
+    form = UploadForm(
+        request.POST or None,
+        request.FILES or None,
+        initial={"kind": request.GET.get("kind", ImportKind.ITEMS)},
+    )
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:
@@ -105,7 +111,9 @@ def columns(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         upload = _upload(membership, token)
         preview = _preview(upload["file"], upload)
     except Missing:
-        messages.error(request, _("That upload is no longer here: it is kept for an hour. Upload the file again."))
+        messages.error(
+            request, _("That upload is no longer here: it is kept for an hour. Upload the file again.")
+        )
         return redirect("import_new", membership.project.slug)
     form = ColumnsForm(upload["kind"], preview, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -191,14 +199,16 @@ def _decide(request: HttpRequest, membership: Membership, import_id: int, *, acc
             raise
         messages.error(request, error.detail)
     else:
-        words = _("The accepted rows are being published.") if accept else _("Discarded. Nothing of %s was kept.")
+        words = (
+            _("The accepted rows are being published.") if accept else _("Discarded. Nothing of %s was kept.")
+        )
         messages.success(request, words if accept else words % source.file_name)
     return redirect("import", membership.project.slug, import_id)
 
 
 @require_safe
 @project_view(Action.IMPORTS_READ)
-def errors(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponseBase:
+def errors(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponseBase:  # noqa: ARG001 -- every view takes it
     """All refused rows as a CSV file."""
     source = import_of(membership.project_id, import_id)
     response = StreamingHttpResponse(refused_csv(source), content_type="text/csv; charset=utf-8")

@@ -119,7 +119,7 @@ def _excerpt(membership: Membership, item: Item) -> str:
 def _state(item: Item) -> dict[str, str]:
     if is_done(item):
         return {"key": "done", "word": _("done")}
-    return {"key": item.state, "word": ItemState(item.state).label}
+    return {"key": item.state, "word": str(ItemState(item.state).label)}
 
 
 # --- One item -----------------------------------------------------------------------------------------
@@ -146,7 +146,8 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
         "earlier": [row for row in history if not row["counts"]],
         "gold": [] if is_held else [(key, as_text(value)) for key, value in gold_of(item).items()],
         "flags": [
-            {"name": _name(membership, flag.annotator_id, flag.annotator.name), "flag": flag} for flag in flags
+            {"name": _name(membership, flag.annotator_id, flag.annotator.name), "flag": flag}
+            for flag in flags
         ],
         "versions": [
             {"version": old, "blocks": blocks_of(project, old.data)}
@@ -230,18 +231,26 @@ def flags_read(request: HttpRequest, membership: Membership, item_id: int) -> Ht
 def correct(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponseBase:
     """Correct an item's data: a new version; answers stay with the old one."""
     item = item_of(membership.project_id, item_id)
-    form = CorrectForm(request.POST) if request.method == "POST" else CorrectForm(initial=CorrectForm.initial_of(item))
+    form = (
+        CorrectForm(request.POST)
+        if request.method == "POST"
+        else CorrectForm(initial=CorrectForm.initial_of(item))
+    )
     status = 200
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:
-            made = correct_item(membership, item_id, fields["version"], data=fields["data"], meta=fields["meta"])
+            made = correct_item(
+                membership, item_id, fields["version"], data=fields["item_data"], meta=fields["item_meta"]
+            )
         except Stale:
             status = 412
             form.add_error(
                 None,
-                _("Somebody else corrected this item since you opened the page. Nothing of yours is saved: "
-                  "open the item again and compare."),
+                _(
+                    "Somebody else corrected this item since you opened the page. Nothing of yours is saved: "
+                    "open the item again and compare."
+                ),
             )
         except Invalid as error:
             tell_form(form, error)

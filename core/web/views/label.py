@@ -72,7 +72,7 @@ def _addresses(slug: str) -> dict[str, str]:
 
 
 @require_safe
-def service_worker(request: HttpRequest) -> HttpResponse:
+def service_worker(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 -- every view takes it
     """The script that lets the label page open without a network; from the root, so that it may serve it."""
     return HttpResponse(
         SERVICE_WORKER.read_bytes(),

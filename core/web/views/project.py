@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from core.access import LEADS, REVIEWERS, Action, actor_of, may_create_projects, role_may
+from core.access import LEADS, REVIEWERS, Action, actor_of, may_create_projects
 from core.choices import CHOICE_KINDS, ProjectState
 from core.exceptions import Conflict, DomainError, Invalid, NotAllowed, Stale
 from core.models import Membership, Project, User
@@ -28,6 +28,12 @@ from core.web.pages import project_page, tell_form
 
 # Up to so many answers the home page itself computes the agreement; beyond, it links to its page.
 MOST_FOR_HEADLINE = 20_000
+
+
+@require_safe
+def root(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 -- every view takes it
+    """The bare address leads to the list of projects."""
+    return redirect("projects")
 
 
 @require_safe
@@ -112,7 +118,11 @@ def home(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """How far the project is and what to do next; for annotators, the way to the label page."""
     project = membership.project
     progress = progress_of(project.pk)
-    context: dict[str, Any] = {"progress": progress, "guideline": project.guideline}
+    context: dict[str, Any] = {
+        "progress": progress,
+        "guideline": project.guideline,
+        "questions": schema_of(project).questions,
+    }
     if membership.role in LEADS:
         attention = attention_of(project)
         context |= {
@@ -177,12 +187,15 @@ def _steps(project: Project, progress: Progress, attention: Attention) -> list[d
 
 def _state_facts(progress: Progress, attention: Attention) -> dict[str, list[str]]:
     """What pausing and archiving will do, in numbers."""
-    held = ngettext(
-        "%d item is in somebody's hands", "%d items are in people's hands", attention.held_items
-    ) % attention.held_items
+    held = (
+        ngettext("%d item is in somebody's hands", "%d items are in people's hands", attention.held_items)
+        % attention.held_items
+    )
     left = progress.items - progress.items_done
     waiting = ngettext("%d item is not done.", "%d items are not done.", left) % left
-    kept = ngettext("%d annotation stays.", "%d annotations stay.", progress.annotations) % progress.annotations
+    kept = (
+        ngettext("%d annotation stays.", "%d annotations stay.", progress.annotations) % progress.annotations
+    )
     return {
         "pause": [_("%s and can still be answered.") % held, waiting],
         "archive": [_("%s; answers to them will be refused.") % held, waiting, kept],
@@ -305,8 +318,10 @@ def _stale(
     form = SettingsForm(data)
     form.add_error(
         None,
-        _("Somebody else changed these settings since you opened the page (%s). Nothing of yours is saved yet. "
-          "Save again to put yours in force.")
+        _(
+            "Somebody else changed these settings since you opened the page (%s). Nothing of yours is saved yet. "
+            "Save again to put yours in force."
+        )
         % ("; ".join(differs) or _("with the same values as yours")),
     )
     return _settings_page(request, membership, form, display, status=412)

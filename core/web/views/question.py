@@ -31,7 +31,9 @@ def _question(membership: Membership, key: str) -> QuestionSpec:
 def _page(
     request: HttpRequest, membership: Membership, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return project_page(request, membership, "questions", f"core/question/{template}.html", context, status=status)
+    return project_page(
+        request, membership, "questions", f"core/question/{template}.html", context, status=status
+    )
 
 
 @require_safe
