@@ -284,9 +284,13 @@ class PipSettings:
         """The file of trusted authorities: the configured one, else the system's, which knows a company's own."""
         return self.get("cert") or (str(DEBIAN_CERTIFICATES) if DEBIAN_CERTIFICATES.exists() else "")
 
+    def forbids_indexes(self) -> bool:
+        """Whether only files that are here already may be installed."""
+        return self.get("no-index").lower() in ("1", "true", "yes", "on")
+
     def indexes(self) -> list[str]:
         """The configured package indexes, the main one first; none with `no-index`."""
-        if self.get("no-index").lower() in ("1", "true", "yes", "on"):
+        if self.forbids_indexes():
             return []
         return [*self.get("index-url").split(), *self.get("extra-index-url").split()]
 
@@ -338,7 +342,7 @@ def _install(lock: Path) -> None:
     command = [str(PYTHON), "-m", "uv", "pip", "sync", "--quiet", "--python", str(PYTHON), "--require-hashes"]
     # pip looks at all indexes for the version asked for. The hashes make that as safe in uv.
     command += ["--index-strategy", "unsafe-best-match"]
-    if not settings.indexes():
+    if settings.forbids_indexes():
         command.append("--no-index")
     by_uv = _run([*command, str(lock)], _uv_environment(settings))
     if by_uv.returncode == 0:

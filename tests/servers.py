@@ -400,8 +400,8 @@ class Worker(Service):
         super().__init__()
         self.variables = dict(variables)
         self.node = f"test-{secrets.token_hex(4)}@localhost"
-        self._probe = Celery("probe", broker=broker_url)
-        self._probe.conf.broker_transport_options = dict(options)
+        self._options = dict(options)
+        self._broker_url = broker_url
 
     def environment(self) -> Mapping[str, str]:
         return self.variables
@@ -410,17 +410,16 @@ class Worker(Service):
         return [*worker_command(self.folder / "beat-schedule"), "--hostname", self.node]
 
     def is_ready(self) -> bool:
-        return bool(self._probe.control.ping(destination=[self.node], timeout=0.5, limit=1))
+        # A new one each time: the broker may have been killed since, and old connections with it.
+        with Celery("probe", broker=self._broker_url) as probe:
+            probe.conf.broker_transport_options = self._options
+            return bool(probe.control.ping(destination=[self.node], timeout=0.5, limit=1))
 
     def kill_one_process(self) -> None:
         """`kill -9` a process of the pool, the one that runs tasks; Celery starts another."""
         for process in self.children()[-1:]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-
-    def close(self) -> None:
-        super().close()
-        self._probe.close()
 
 
 class Installation:

@@ -120,10 +120,15 @@ def prefer_indexes() -> None:
     Without statistics PostgreSQL may read whole tables for every chunk. The setting ends with the transaction.
     """
     if connection.vendor == "postgresql" and connection.in_atomic_block:
+        settings = {
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "enable_seqscan": "off",
+            "max_parallel_workers_per_gather": "0",
+        }
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_hashjoin = off")
-            cursor.execute("SET LOCAL enable_mergejoin = off")
-            cursor.execute("SET LOCAL enable_seqscan = off")
+            for name, value in settings.items():
+                cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 
 def answer_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[AnswerRow]:

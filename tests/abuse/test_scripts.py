@@ -13,13 +13,11 @@ from django.test import Client
 from django.urls import reverse
 
 from core.access import ROUTES
-from core.models import Batch, GuidelineVersion, Import, Item, LabelClass, Membership, Project, Question, User
-from core.services.audit import record
+from core.models import Import, Project
 from tests.conftest import Actors, client_of, token_client
-from tests.factories.world import ALL, NAMES, PICTURE, World, body_of
+from tests.factories.world import ALL, NAMES, PAYLOAD, PICTURE, World, body_of, plant_everywhere
 
 pytestmark = pytest.mark.django_db
-PAYLOAD = "<img src=x onerror=__xss=1>\"'><svg/onload=__xss=1></script><script>__xss=1</script>{{7*7}}${7*7}"
 HARMLESS_TYPES = {
     *("application/json", "application/problem+json", "application/x-ndjson", "application/jsonl"),
     *("text/csv", "application/vnd.apache.parquet", "image/png"),
@@ -72,25 +70,7 @@ def test_the_search_finds_what_is_planted() -> None:
 @pytest.fixture
 def hostile(world: World) -> World:
     """The world with a script in everything that somebody can name or write."""
-    project, text = world.project, PAYLOAD
-    Project.objects.filter(pk=project.pk).update(name=text[:200], note=text, display={"text": "text"})
-    Question.objects.filter(project=project).update(title=text)
-    LabelClass.objects.filter(question__project=project, order=0).update(name=text, definition=text)
-    GuidelineVersion.objects.filter(project=project).update(
-        text=f"{text}\n\n[click](javascript:__xss=1)\n\n<div onclick=__xss=1>x</div>", note=text
-    )
-    Item.objects.filter(project=project).update(data={"text": text, text: text}, meta={text: text})
-    Batch.objects.filter(project=project).update(name=text)
-    Import.objects.filter(project=project).update(file_name=text, columns={text: text})
-    Membership.objects.filter(project=project, user=world.people["annotator"]).update(name=text)
-    User.objects.update(display_name=text[:120])
-    for flag in world.members["annotator"].flags.all():
-        flag.note = text
-        flag.save()
-    for annotation in world.members["annotator"].annotations.all():
-        annotation.comment = text
-        annotation.save()
-    record(world.people["owner"], project, "member.changed", text, note=text)
+    plant_everywhere(world, PAYLOAD)
     return world
 
 

@@ -14,14 +14,18 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from core.choices import ImportKind, JobKind, LeaseState, Role
 from core.models import (
     Annotation,
+    Batch,
     Draft,
     Flag,
+    GuidelineVersion,
     Import,
     Invitation,
+    Item,
     Job,
     LabelClass,
     Membership,
     Project,
+    Question,
     RefusedRow,
     SignInLink,
     Token,
@@ -29,12 +33,14 @@ from core.models import (
 )
 from core.selectors.account import digest_of
 from core.services.asset import add_assets, store_image
+from core.services.audit import record
 from core.services.lease import hand_out
 from tests.factories.account import make_user
 from tests.factories.item import make_items
 from tests.factories.project import add_member
 
 SECRET = "s" * 43
+PAYLOAD = "<img src=x onerror=__xss=1>\"'><svg/onload=__xss=1></script><script>__xss=1</script>{{7*7}}${7*7}"
 NAMES = {"api:asset": "bird.png", "agreement_table": "coefficients"}
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -182,3 +188,26 @@ def ask(world: World, client: Client, method: str, who: str, name: str) -> Any:
         transaction.set_rollback(True)
     client.cookies = cookies
     return answer
+
+
+def plant_everywhere(world: World, text: str) -> None:
+    """Put a text into everything that somebody can name or write."""
+    project = world.project
+    Project.objects.filter(pk=project.pk).update(name=text[:200], note=text, display={"text": "text"})
+    Question.objects.filter(project=project).update(title=text)
+    LabelClass.objects.filter(question__project=project, order=0).update(name=text, definition=text)
+    GuidelineVersion.objects.filter(project=project).update(
+        text=f"{text}\n\n[click](javascript:__xss=1)\n\n<div onclick=__xss=1>x</div>", note=text
+    )
+    Item.objects.filter(project=project).update(data={"text": text, text: text}, meta={text: text})
+    Batch.objects.filter(project=project).update(name=text)
+    Import.objects.filter(project=project).update(file_name=text, columns={text: text})
+    Membership.objects.filter(project=project, user=world.people["annotator"]).update(name=text)
+    User.objects.update(display_name=text[:120])
+    for flag in world.members["annotator"].flags.all():
+        flag.note = text
+        flag.save()
+    for annotation in world.members["annotator"].annotations.all():
+        annotation.comment = text
+        annotation.save()
+    record(world.people["owner"], project, "member.changed", text, note=text)
