@@ -129,7 +129,7 @@ def measure(site: Installation, slug: str, rows: int, folder: Path) -> dict[str,
     write_items(items, rows)
     write_annotations(annotations, rows)
     bare_in = copy_in(url, items)
-    figures = {
+    figures: dict[str, Any] = {
         "rows": rows,
         "items": measured(site, "import", slug, str(items), "--kind", "items", "--json"),
         "bare_copy_in": bare_in,

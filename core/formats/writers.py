@@ -89,7 +89,9 @@ def csv_cell(value: object) -> object:
 
 def guarded_cell(value: object) -> object:
     """Return what `csv_cell` does, with an apostrophe before text that would run as a formula."""
-    cell = csv_cell(value)
+    if value is None:  # a million rows pass here, and most cells are one of these two
+        return ""
+    cell = value if type(value) is str else csv_cell(value)
     if isinstance(cell, str) and cell[:1] in FORMULA_STARTS:
         return "'" + cell
     return cell

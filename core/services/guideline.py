@@ -22,7 +22,7 @@ def first_version(project: Project, user: User | None, text: str) -> GuidelineVe
 def publish_guideline(membership: Membership, text: str, note: str = "") -> GuidelineVersion:
     """Put a new version in force; annotations made from now on carry it. Raises Invalid."""
     project = (
-        Project.objects.select_for_update(no_key=True)
+        Project.objects.select_for_update(no_key=True, of=("self",))
         .select_related("guideline")
         .get(pk=membership.project_id)
     )

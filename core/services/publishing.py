@@ -156,6 +156,7 @@ def _publish_annotations(source: Import) -> None:
     made = _insert_annotations(source, project)
     analyse("core_annotation")
     _insert_answers(source, schema)
+    analyse("core_answer")
     if continued:
         _carry_over(source)
     _mark_incomplete(source, schema)

@@ -229,11 +229,16 @@ def test_what_is_saved_for_later_comes_back_at_the_end(bobs: Client) -> None:
 def test_a_flag_is_a_note_and_a_broken_item_leaves_the_queue(bobs: Client) -> None:
     one, two = lease(bobs, 2)
     held = [one["id"], two["id"]]
-    noted = post(bobs, f"/api/v1/leases/{one['id']}/flag", {"note": "is this a joke", "have": held, "count": 2}, "a")
+    noted = post(
+        bobs, f"/api/v1/leases/{one['id']}/flag", {"note": "is this a joke", "have": held, "count": 2}, "a"
+    )
     assert noted.status_code == 200
     broken = post(bobs, f"/api/v1/leases/{two['id']}/flag", {"note": "cut", "broken": True, "count": 0}, "b")
     assert broken.status_code == 200
-    assert list(Flag.objects.order_by("pk").values_list("note", "broken")) == [("is this a joke", False), ("cut", True)]
+    assert list(Flag.objects.order_by("pk").values_list("note", "broken")) == [
+        ("is this a joke", False),
+        ("cut", True),
+    ]
     assert Lease.objects.get(pk=one["id"]).state == LeaseState.ACTIVE
     assert Item.objects.get(external_id="item-2").state == ItemState.WITH_LEAD
 
@@ -265,7 +270,10 @@ def test_a_correction_is_a_new_revision_of_ones_own_answer(bobs: Client, actors:
     assert correct(bobs, {"answer": "perhaps"}).status_code == 400
     assert correct(token_client(actors.carol), {"answer": "no"}).status_code == 403
     assert correct(token_client(actors.eve), {"answer": "no"}).status_code == 404
-    assert list(Annotation.objects.order_by("pk").values_list("revision", "current")) == [(1, False), (2, True)]
+    assert list(Annotation.objects.order_by("pk").values_list("revision", "current")) == [
+        (1, False),
+        (2, True),
+    ]
 
 
 def test_a_draft_is_sent_again_or_discarded_by_its_author(bobs: Client, actors: Actors) -> None:

@@ -132,7 +132,12 @@ class Annotator(threading.Thread):
         """Answer one lease; the leases held afterwards."""
         key = str(uuid4())
         have = [other["id"] for other in others]
-        body = {"answers": {"bird": self.draw.choice(["duck", "swan"])}, "elapsed_ms": 900, "have": have, "count": 2}
+        body = {
+            "answers": {"bird": self.draw.choice(["duck", "swan"])},
+            "elapsed_ms": 900,
+            "have": have,
+            "count": 2,
+        }
         reply = self.insist("POST", f"/api/v1/leases/{lease['id']}/annotation", body, key)
         if "annotation" in reply:
             self.books.acknowledge(key)
@@ -167,11 +172,17 @@ class Annotator(threading.Thread):
             wait = min(wait * 2, 2.0)
         raise TimeoutError(f"no answer for {path}")
 
-    def send(self, method: str, path: str, body: dict[str, Any], key: str, *, lose: bool) -> tuple[int, dict[str, Any]]:
+    def send(
+        self, method: str, path: str, body: dict[str, Any], key: str, *, lose: bool
+    ) -> tuple[int, dict[str, Any]]:
         """One request. With ``lose`` the connection is cut once everything was sent."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
-        headers = {"Authorization": f"Token {self.secret}", "Content-Type": "application/json", "Idempotency-Key": key}
+        headers = {
+            "Authorization": f"Token {self.secret}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+        }
         self.connection.request(method, path, json.dumps(body), headers)
         if lose:
             time.sleep(self.draw.choice((0.0, 0.03)))
@@ -254,7 +265,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(*, items: int, people: int, postgres: Postgres | None = None, worker: bool = False) -> Iterator[Site]:
+def site(
+    *, items: int, people: int, postgres: Postgres | None = None, worker: bool = False
+) -> Iterator[Site]:
     """A running installation with a project of ``items`` items."""
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(Broker())

@@ -27,6 +27,9 @@ def check(kills: dict[str, int], postgres: Postgres | None) -> None:
         verdict = here.verdict(books)
         assert nemesis.done == kills
         assert verdict["acknowledged"] > 0
-        bad = {name: verdict[name] for name in ("lost", "doubled", "over_overlap", "server_errors", "crashed", "refused")}
+        bad = {
+            name: verdict[name]
+            for name in ("lost", "doubled", "over_overlap", "server_errors", "crashed", "refused")
+        }
         assert bad == dict.fromkeys(bad, 0), books.errors
         assert here.installation.manage("check_data").strip() == "clean"
