@@ -191,6 +191,15 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {
+        "QuestionKind": "core.choices.QuestionKind",
+        "ImportKind": "core.choices.ImportKind",
+        "JobKind": "core.choices.JobKind",
+        "ProjectState": "core.choices.ProjectState",
+        "ImportState": "core.choices.ImportState",
+        "JobState": "core.choices.JobState",
+        "ItemProgress": ["open", "done", "with_lead", "withdrawn"],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.api.schema.add_problems",

@@ -28,6 +28,8 @@ import psutil
 import psycopg
 import redis
 from celery import Celery
+from kombu import pools
+from kombu.exceptions import OperationalError
 
 from labelapp.supervisor import (
     answers,
@@ -410,10 +412,13 @@ class Worker(Service):
         return [*worker_command(self.folder / "beat-schedule"), "--hostname", self.node]
 
     def is_ready(self) -> bool:
-        # A new one each time: the broker may have been killed since, and old connections with it.
         with Celery("probe", broker=self._broker_url) as probe:
             probe.conf.broker_transport_options = self._options
-            return bool(probe.control.ping(destination=[self.node], timeout=0.5, limit=1))
+            try:
+                return bool(probe.control.ping(destination=[self.node], timeout=0.5, limit=1))
+            except (redis.RedisError, OperationalError, OSError):
+                pools.reset()  # the broker was killed since, and the connections that kombu keeps with it
+                return False
 
     def kill_one_process(self) -> None:
         """`kill -9` a process of the pool, the one that runs tasks; Celery starts another."""

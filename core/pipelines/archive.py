@@ -7,7 +7,8 @@ from core.exceptions import Invalid
 from core.formats.archive import ArchiveLimits, image_type, read_members
 from core.formats.errors import FileError
 from core.models import Asset, Membership
-from core.services.asset import StoredImage, add_assets, check_open, drop_images, store_image
+from core.services.archive import check_open
+from core.services.asset import StoredImage, add_assets, drop_images, store_image
 
 LIMITS = ArchiveLimits(name_characters=200)
 

@@ -8,11 +8,13 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.compiler import SQLCompiler
 
+from core.access import LEADS
 from core.choices import CHOICE_KINDS, ItemState, LeaseState, QuestionKind
 from core.exceptions import Invalid, Missing
 from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Lease, Membership
 from core.selectors.annotation import answers_of
 from core.selectors.meta import MetaText
+from core.selectors.pseudonym import pseudonym
 
 # What a list may be filtered by; a name that ends in a dot stands for all that begin with it.
 FILTERS = frozenset({"state", "batch", "meta.", "q", "disagreement_min", "uncertain", "flagged"})
@@ -207,8 +209,14 @@ def is_done(item: Item) -> bool:
     return item.state == ItemState.OPEN and not item.free and not item.leased and item.done > 0
 
 
-def item_document(item: Item) -> dict[str, Any]:
-    """One item with where it came from, what it was before, what people answered, noted and know."""
+def item_document(item: Item, reader: Membership, *, may_read_labels: bool = True) -> dict[str, Any]:
+    """One item with where it came from, what it was before, what people answered, noted and know.
+
+    Leads see names, reviewers pseudonyms. Whoever holds the item for labeling sees no answers, gold or
+    notes until they have answered (``hidden_because`` is ``held``), and neither does a token without a
+    scope for labels (``scope``).
+    """
+    hidden = "held" if holds(reader, item) else "" if may_read_labels else "scope"
     versions = item.versions.order_by("version")
     return {
         **item_line(item),
@@ -223,18 +231,31 @@ def item_document(item: Item) -> dict[str, Any]:
             {"version": old.version, "data": old.data, "meta": old.meta, "replaced_at": old.created_at}
             for old in versions
         ],
-        "annotations": [_annotation(annotation) for annotation in history_of(item)],
-        "gold": gold_of(item),
-        "notes": [
-            {
-                "annotator": flag.annotator.name,
-                "note": flag.note,
-                "broken": flag.broken,
-                "at": flag.created_at,
-            }
-            for flag in item.flagged.filter(resolved_at=None).select_related("annotator").order_by("pk")
-        ],
+        "hidden_because": hidden or None,
+        "annotations": [] if hidden else [_annotation(one, reader) for one in history_of(item)],
+        "gold": {} if hidden else gold_of(item),
+        "notes": [] if hidden else _notes(item, reader),
     }
+
+
+def shown_name(member: Membership, reader: Membership) -> str:
+    """What a reader may call somebody: leads by name, others by pseudonym except themselves."""
+    if reader.role in LEADS or member.pk == reader.pk:
+        return member.name
+    return pseudonym(reader.project, member.pk)
+
+
+def _notes(item: Item, reader: Membership) -> list[dict[str, Any]]:
+    flags = item.flagged.filter(resolved_at=None).select_related("annotator").order_by("pk")
+    return [
+        {
+            "annotator": shown_name(flag.annotator, reader),
+            "note": flag.note,
+            "broken": flag.broken,
+            "at": flag.created_at,
+        }
+        for flag in flags
+    ]
 
 
 def history_of(item: Item) -> QuerySet[Annotation]:
@@ -247,10 +268,10 @@ def history_of(item: Item) -> QuerySet[Annotation]:
     )
 
 
-def _annotation(annotation: Annotation) -> dict[str, Any]:
+def _annotation(annotation: Annotation, reader: Membership) -> dict[str, Any]:
     return {
         "id": annotation.pk,
-        "annotator": annotation.annotator.name,
+        "annotator": shown_name(annotation.annotator, reader),
         "answers": answers_of(annotation),
         "item_version": annotation.item_version,
         "pass": annotation.pass_kind,

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Sum
+from django.db.models import OuterRef, Subquery, Sum
 
 from core.models import Outbox, ProjectTotals
 
@@ -24,22 +23,23 @@ def progress_of(project_id: int) -> Progress:
 
 
 def progress_by_project(project_ids: Collection[int]) -> dict[int, Progress]:
-    """The counts of several projects. Two statements, however many there are and however large."""
-    totals = {row.pk: row for row in ProjectTotals.objects.filter(pk__in=project_ids)}
-    waiting: dict[int, dict[str, Any]] = {
-        row["project_id"]: dict(row)
-        for row in Outbox.objects.filter(project_id__in=project_ids)
-        .order_by()
-        .values("project_id")
-        .annotate(n_items=Sum("items"), n_done=Sum("items_done"), n_work=Sum("annotations"))
-    }
-    none = {"n_items": 0, "n_done": 0, "n_work": 0}
-    found = {}
-    for pk in project_ids:
-        folded, rows = totals.get(pk, ProjectTotals()), waiting.get(pk, none)
-        found[pk] = Progress(
-            items=folded.items + rows["n_items"],
-            items_done=folded.items_done + rows["n_done"],
-            annotations=folded.annotations + rows["n_work"],
+    """The counts of several projects.
+
+    One statement, however many there are and however large: totals and outbox are read at the same moment,
+    so that a worker who folds the one into the other meanwhile changes nothing.
+    """
+    waiting = Outbox.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    rows = ProjectTotals.objects.filter(pk__in=project_ids).annotate(
+        more_items=Subquery(waiting.annotate(n=Sum("items")).values("n")),
+        more_done=Subquery(waiting.annotate(n=Sum("items_done")).values("n")),
+        more_work=Subquery(waiting.annotate(n=Sum("annotations")).values("n")),
+    )
+    found = {
+        row.pk: Progress(
+            items=row.items + (row.more_items or 0),
+            items_done=row.items_done + (row.more_done or 0),
+            annotations=row.annotations + (row.more_work or 0),
         )
-    return found
+        for row in rows
+    }
+    return {pk: found.get(pk, Progress(0, 0, 0)) for pk in project_ids}

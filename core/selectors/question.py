@@ -70,6 +70,11 @@ def schema_of(project: Project) -> Schema:
 
 @lru_cache(maxsize=256)
 def _schema(project_id: int, schema_version: int) -> Schema:  # noqa: ARG001 -- the version is the cache's key
+    return read_schema(project_id)
+
+
+def read_schema(project_id: int) -> Schema:
+    """The questions as the database has them; for transactions that change them, which may yet be undone."""
     questions = (
         Question.objects.filter(project_id=project_id)
         .select_related("when_question")

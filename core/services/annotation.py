@@ -58,6 +58,10 @@ class _Late(Exception):  # noqa: N818 -- not an error: the way out of a transact
         self.detail = detail
 
 
+class _QuestionsChanged(Exception):  # noqa: N818 -- not an error: look at the questions again
+    pass
+
+
 def submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
     """Store the answers given under a lease of the actor's own.
 
@@ -69,7 +73,10 @@ def submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
         raise Invalid("idempotency-key", f"Send an Idempotency-Key header of 1 to {LONGEST_KEY} characters")
     _check_work(work)
     try:
-        submitted = _submit(actor, lease_id, key, work)
+        try:
+            submitted = _submit(actor, lease_id, key, work)
+        except _QuestionsChanged:
+            submitted = _submit(actor, lease_id, key, work)
     except IntegrityError:
         # The key was used for another lease. Everything of this attempt has been rolled back.
         return _replay_of_key(lease_id, key, work)
@@ -154,12 +161,20 @@ def _take_place(lease: Lease) -> None:
             "item-changed", "The item was changed or withdrawn meanwhile. Your answer is kept as a draft."
         )
     if lease.state == LeaseState.ACTIVE:
-        rows.update(leased=F("leased") - 1, done=F("done") + 1)
+        # Read anew, for the row's lock may have been waited for while a question was added.
+        known = rows.filter(project__schema_version=lease.annotator.project.schema_version)
+        if not known.update(leased=F("leased") - 1, done=F("done") + 1):
+            raise _QuestionsChanged
         return
     if lease.state not in {LeaseState.EXPIRED, LeaseState.RELEASED, LeaseState.DEFERRED}:
         raise _Late("lease-closed", f"This item was {lease.state} already. Your answer is kept as a draft.")
     answered = Annotation.objects.filter(
-        item=item, annotator=lease.annotator, item_version=item.version, repeat=lease.repeat, complete=True
+        item=item,
+        annotator=lease.annotator,
+        item_version=item.version,
+        repeat=lease.repeat,
+        current=True,
+        complete=True,
     ).exists()
     held = Lease.objects.filter(item=item, annotator=lease.annotator, state=LeaseState.ACTIVE).exists()
     if answered or held or not rows.filter(free__gt=0).update(free=F("free") - 1, done=F("done") + 1):
@@ -231,10 +246,14 @@ def _replay_of_key(lease_id: UUID, key: str, work: Work) -> Submitted:
 @transaction.atomic
 def _keep_draft(lease_id: UUID, key: str, work: Work, late: _Late) -> None:
     lease = Lease.objects.select_related("annotator", "item").get(pk=lease_id)
-    Draft.objects.get_or_create(
+    drafts = Draft.objects.filter(annotator=lease.annotator, lease_id=lease.pk)
+    if drafts.filter(state=DraftState.SUBMITTED).exists():
+        return
+    drafts.update_or_create(
         annotator=lease.annotator,
         lease_id=lease.pk,
         defaults={
+            "state": DraftState.KEPT,
             "item": lease.item,
             "item_version": lease.item_version,
             "idempotency_key": key,
@@ -246,17 +265,23 @@ def _keep_draft(lease_id: UUID, key: str, work: Work, late: _Late) -> None:
     )
 
 
-@transaction.atomic
 def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None = None) -> Submitted:
     """A person's own correction: a new revision; the old one is kept. The caller has checked whose it is.
 
-    Raises Conflict when the annotation was replaced meanwhile, Invalid for answers that do not fit.
+    After a question was added, the correction takes a place on the item again, as a new answer would.
+    Raises Conflict when that place is gone or the item was changed, Invalid for answers that do not fit,
+    Unprocessable when the key was used for something else.
     """
-    old = (
-        Annotation.objects.select_for_update(of=("self",))
-        .select_related("annotator__project", "item")
-        .get(pk=annotation_id)
-    )
+    try:
+        with transaction.atomic():
+            return _correct(annotation_id, answers, key, comment)
+    except IntegrityError:
+        raise Unprocessable("idempotency-mismatch", "This key was used for another answer.") from None
+
+
+def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) -> Submitted:
+    old = Annotation.objects.select_related("annotator__project").get(pk=annotation_id)
+    old.item = Item.objects.select_for_update(no_key=True).get(pk=old.item_id)
     work = Work(answers=answers, comment=old.comment if comment is None else comment)
     _check_work(work)
     chain = Annotation.objects.filter(
@@ -277,6 +302,8 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
     if old.annotator.project.state == ProjectState.ARCHIVED:
         raise Conflict("project-archived", "This project is archived.")
     checked = check_answers(schema_of(old.annotator.project), answers)
+    if not newest.complete:
+        _take_place_again(newest, old.item)
     chain.filter(pk=newest.pk).update(current=False)
     made = Annotation.objects.create(
         item=old.item,
@@ -297,10 +324,26 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
     return Submitted(made, replayed=False)
 
 
+def _take_place_again(newest: Annotation, item: Item) -> None:
+    """The item was opened again for a further question, so this person's place may have gone to others."""
+    own = Lease.objects.filter(item=item, annotator=newest.annotator_id, state=LeaseState.ACTIVE)
+    if own.exists():
+        raise Conflict(
+            "open-again", "This item is open for you again, with a further question: answer it there."
+        )
+    if not Item.objects.filter(pk=item.pk, free__gt=0).update(free=F("free") - 1, done=F("done") + 1):
+        raise Conflict(
+            "no-place", "A question was added and other people are at this item; it stays as it is."
+        )
+    finishes = item.state == ItemState.OPEN and item.done + 1 == item.target
+    Outbox.objects.create(project_id=item.project_id, items_done=int(finishes))
+
+
 @transaction.atomic
 def submit_draft(membership: Membership, draft_id: int) -> Annotation:
     """Send a kept draft again. Raises Conflict while there is still no place for it."""
     draft = _draft(membership, draft_id)
+    Membership.objects.select_for_update(no_key=True).get(pk=membership.pk)  # before the item, as everywhere
     item = Item.objects.select_for_update(no_key=True).get(pk=draft.item_id)
     lease = Lease.objects.select_related("annotator__project", "item").get(pk=draft.lease_id)
     lease.item = item

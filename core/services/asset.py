@@ -9,7 +9,6 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
-from core.choices import ProjectState
 from core.exceptions import Conflict
 from core.models import Asset, Membership, Project, User
 from core.services.audit import record
@@ -30,12 +29,6 @@ class StoredImage(NamedTuple):
 def asset_path(project_id: int, digest: str) -> Path:
     """Where an image's bytes lie: addressed by project and hash, so that no name ever becomes a path."""
     return Path(settings.MEDIA_ROOT) / "assets" / str(project_id) / digest
-
-
-def check_open(project: Project) -> None:
-    """Raises Conflict in an archive."""
-    if project.state == ProjectState.ARCHIVED:
-        raise Conflict("project-archived", "This project is archived; nothing can be added.")
 
 
 def store_image(project_id: int, name: str, data: bytes, kind: str) -> tuple[StoredImage, bool]:

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from core.exceptions import Invalid
 from core.models import GuidelineVersion, Membership, Project, User
+from core.services.archive import check_open
 from core.services.audit import record
 
 LONGEST_GUIDELINE = 200_000
@@ -26,6 +27,7 @@ def publish_guideline(membership: Membership, text: str, note: str = "") -> Guid
         .select_related("guideline")
         .get(pk=membership.project_id)
     )
+    check_open(project)
     number = project.guideline.number + 1 if project.guideline else 1
     version = GuidelineVersion.objects.create(
         project=project,

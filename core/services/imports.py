@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from core.choices import FileFormat, ImportKind, ImportState, JobKind, JobState, OnError, ProjectState
+from core.choices import FileFormat, ImportKind, ImportState, JobKind, JobState, OnError
 from core.exceptions import Conflict, Invalid, Missing, TooLarge
 from core.models import Import, Job, Membership, Project, RefusedRow, StagedAnswer, StagedItem
+from core.services.archive import check_open
 from core.services.audit import record
 from core.services.job import beat, create_job, end_cancelled, fail_job, finish_job
 
@@ -57,8 +58,7 @@ def start_import(
     no file stays behind.
     """
     columns = checked_options(kind, format, encoding, columns, on_error)
-    if membership.project.state == ProjectState.ARCHIVED:
-        raise Conflict("project-archived", "This project is archived; nothing can be imported.")
+    check_open(membership.project)
     path = import_folder() / uuid4().hex
     try:
         digest, size = _store(upload, path)
@@ -219,6 +219,7 @@ def result_of(source: Import) -> dict[str, Any]:
 @transaction.atomic
 def accept_import(membership: Membership, import_id: int, *, send: bool = True) -> Import:
     """Publish the accepted rows of a held import. Raises Conflict ``not-held``."""
+    check_open(membership.project)
     source = _locked(membership, import_id)
     source.state = ImportState.PUBLISHING
     source.job = create_job(

@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
-from core.choices import AuditPart, ItemState, Lane
+from core.choices import AuditPart, ItemState, Lane, ProjectState
 from core.exceptions import Conflict, Invalid, Missing, Stale
 from core.models import Annotation, Batch, Flag, Item, ItemVersion, Membership, Outbox, Project
+from core.services.archive import check_open
 from core.services.audit import record
 from core.services.lease import release_leases_on
 
@@ -165,6 +166,7 @@ def resolve_flags(membership: Membership, item_id: int) -> Item:
 @transaction.atomic
 def assign_batch(membership: Membership, number: int, member_ids: Collection[int]) -> Batch:
     """Give a batch to named people; an empty list gives it back to everybody. Raises Invalid ``unknown-member``."""
+    check_open(membership.project)
     batch = (
         Batch.objects.select_for_update(of=("self",))
         .filter(project=membership.project_id, number=number)
@@ -195,7 +197,17 @@ def assign_batch(membership: Membership, number: int, member_ids: Collection[int
     return batch
 
 
+def leave_batches(member: Membership, by: Membership) -> None:
+    """Take somebody who left out of the batches given to them; a batch left without people is everybody's."""
+    if by.project.state == ProjectState.ARCHIVED:
+        return
+    for batch in list(member.batches.all()):
+        rest = batch.members.filter(active=True, user__isnull=False).exclude(pk=member.pk)
+        assign_batch(by, batch.number, list(rest.values_list("pk", flat=True)))
+
+
 def _locked(membership: Membership, item_id: int) -> Item:
+    check_open(membership.project)
     item = (
         Item.objects.select_for_update(of=("self",), no_key=True)
         .filter(pk=item_id, project=membership.project_id)

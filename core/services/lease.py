@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from core.choices import MOST_HELD, EmptyBecause, ItemState, Lane, LeaseState, ProjectState, SkipReason
-from core.exceptions import Conflict, Invalid
+from core.exceptions import Conflict, Invalid, Missing
 from core.models import Annotation, Flag, Item, Lease, Membership, Project
 
 SKIPS_UNTIL_LEAD = 2
@@ -31,7 +31,8 @@ WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.positi
                     AND lease.state IN ('active', 'skipped', 'deferred'))
   AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
                   WHERE annotation.item_id = item.id AND annotation.annotator_id = %s
-                    AND annotation.item_version = item.version AND annotation.complete AND NOT annotation.voided)
+                    AND annotation.item_version = item.version AND annotation."current" AND annotation.complete
+                    AND NOT annotation.voided)
 ORDER BY item.position LIMIT %s
 """
 
@@ -69,8 +70,11 @@ def _hand_out(membership_id: int, count: int, have: Sequence[UUID] | None) -> Ha
         Membership.objects.select_for_update(of=("self",))
         .select_related("project")
         .annotate(now=Now())
-        .get(pk=membership_id)
+        .filter(pk=membership_id, active=True)
+        .first()
     )
+    if member is None:  # removed since the request came in
+        raise Missing
     if member.project.state != ProjectState.ACTIVE:
         return HandOut(empty_because=EmptyBecause.PAUSED)
     known: list[Lease] = []
@@ -200,7 +204,7 @@ def _explain_empty(membership: Membership, given: HandOut) -> None:
     held = (
         Lease.objects.filter(item__project=membership.project_id, state=LeaseState.ACTIVE)
         .exclude(annotator=membership)
-        .filter(~Exists(Annotation.objects.filter(**own, complete=True, voided=False)))
+        .filter(~Exists(Annotation.objects.filter(**own, current=True, complete=True, voided=False)))
         .filter(~Exists(Lease.objects.filter(**own, state__in=[LeaseState.SKIPPED, LeaseState.ACTIVE])))
         .order_by("expires_at")
     )
@@ -294,7 +298,8 @@ def give_back(item: Item, *, to_lead: bool = False, **fields: Any) -> None:
     fields |= {"leased": F("leased") - 1, "lane": Lane.RETURNED, "position": position}
     rows = Item.objects.filter(pk=item.pk)
     if to_lead:
-        rows.update(**fields, state=ItemState.WITH_LEAD, free=0)
+        if not rows.exclude(state=ItemState.WITHDRAWN).update(**fields, state=ItemState.WITH_LEAD, free=0):
+            rows.update(**fields)
     elif not rows.filter(state=ItemState.OPEN).update(**fields, free=F("free") + 1):
         rows.update(**fields)
 
@@ -327,7 +332,9 @@ def _end_lease(lease_id: UUID, state: LeaseState, *, only_expired: bool = False)
     rows = Lease.objects.filter(pk=lease_id, state=LeaseState.ACTIVE)
     if only_expired:
         rows = rows.filter(expires_at__lte=Now())
-    lease = rows.select_for_update(of=("self",), skip_locked=True).select_related("item", "annotator").first()
+    # All three at once, as everybody else locks them; who finds one locked leaves the lease for another time.
+    locked = rows.select_for_update(of=("self", "annotator", "item"), no_key=True, skip_locked=True)
+    lease = locked.select_related("annotator", "item").first()
     if lease is None:
         return False
     _close(lease, state)

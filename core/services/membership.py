@@ -17,6 +17,7 @@ from core.selectors.account import digest_of, find_invitation
 from core.selectors.membership import find_colleague
 from core.services.account import create_user, free_name
 from core.services.audit import record
+from core.services.item import leave_batches
 from core.services.lease import release_leases_of
 from core.services.token import new_secret
 
@@ -174,6 +175,7 @@ def remove_member(membership: Membership, member_id: int) -> int:
         member.save(update_fields=["active"])
         record(membership.user, membership.project, "member.removed", member.name)
     # After the commit: leases are locked before memberships, and none is handed out from now on.
+    leave_batches(member, by=membership)
     return release_leases_of(member)
 
 

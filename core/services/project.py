@@ -14,6 +14,7 @@ from core.choices import AuditPart, ItemState, ProjectState, Role
 from core.exceptions import Conflict, Invalid, NotAllowed, Stale
 from core.models import Item, Membership, Project, ProjectTotals, User
 from core.selectors.project import document_of
+from core.services.archive import check_open
 from core.services.audit import record
 from core.services.guideline import first_version
 from core.services.progress import recount
@@ -160,6 +161,7 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
     Raising the overlap opens finished items again; lowering it closes open ones and loses nothing.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    check_open(project)
     if version is not None and version != project.version:
         raise Stale(
             "stale", "Somebody else changed these settings since you read them.", version=project.version
@@ -195,8 +197,13 @@ def _apply_overlap(project: Project) -> None:
 
 @transaction.atomic
 def set_state(membership: Membership, state: ProjectState) -> Project:
-    """Pause, resume or archive. What people hold may still be submitted, except into an archive."""
+    """Pause, resume or archive. What people hold may still be submitted, except into an archive.
+
+    Only an owner reopens an archive. Raises NotAllowed.
+    """
     project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    if project.state == ProjectState.ARCHIVED and membership.role != Role.OWNER:
+        raise NotAllowed("This project is archived; an owner can reopen it.")
     project.state = state
     project.version += 1
     project.save(update_fields=["state", "version"])

@@ -8,8 +8,9 @@ from django.db.models import Max
 from core.choices import AuditPart, ImportKind, ImportState, ItemState, Lane, Pass, QuestionKind
 from core.exceptions import Conflict
 from core.models import Batch, Import, Item, Job, Membership, Outbox, Project
-from core.selectors.question import QuestionSpec, Schema, schema_of
+from core.selectors.question import Schema, schema_of
 from core.services.audit import record
+from core.services.completeness import COUNTS, missing
 from core.services.imports import clear_staging, forget_file, result_of
 from core.services.job import beat, finish_job
 from core.services.staging import Refused, analyse, count_published, refuse, run, settle_again
@@ -153,7 +154,7 @@ def _publish_annotations(source: Import) -> None:
     _lock_items(source)
     finished = _count(f"SELECT count(*) FROM core_item WHERE id IN ({AFFECTED}) AND {FINISHED}", source.pk)
     continued = _close_continued(source) if count_published(source) else 0
-    made = _insert_annotations(source, project)
+    made = _insert_annotations(source, project, continued=continued > 0)
     analyse("core_annotation")
     _insert_answers(source, schema)
     analyse("core_answer")
@@ -191,6 +192,7 @@ def _make_members(source: Import) -> None:
         (Membership(project_id=source.project_id, name=name) for name in names if name not in known),
         batch_size=2000,
     )
+    analyse("core_membership")
 
 
 def _lock_items(source: Import) -> None:
@@ -217,7 +219,7 @@ def _close_continued(source: Import) -> int:
     )
 
 
-def _insert_annotations(source: Import, project: Project) -> int:
+def _insert_annotations(source: Import, project: Project, *, continued: bool) -> int:
     """One annotation for the rows of one person, item and repeat; returns how many.
 
     Unknown columns are kept as they stand where the rows agree, else by question.
@@ -230,23 +232,34 @@ def _insert_annotations(source: Import, project: Project) -> int:
     plain = "CAST(max(CAST(s.extra AS TEXT)) AS jsonb)"
     if connection.vendor != "postgresql":
         plain = "max(s.extra)"
+    # Looking for earlier revisions only when there are any: planned on an empty table, it would read the
+    # growing one from end to end for every row.
+    earlier, revision, params = "", "1", []
+    if continued:
+        revision = "1 + COALESCE(max(o.revision), 0)"
+        earlier = f"""
+            LEFT JOIN (SELECT item_id, annotator_id, item_version, repeat, max(revision) AS revision
+                FROM core_annotation WHERE item_id IN ({AFFECTED})
+                GROUP BY item_id, annotator_id, item_version, repeat) AS o
+            ON o.item_id = s.item_id AND o.annotator_id = m.id AND o.item_version = i.version
+                AND o.repeat = s.repeat
+        """
+        params = [source.pk]
     return run(
         f"""
         INSERT INTO core_annotation (item_id, item_version, annotator_id, pass_kind, repeat, revision,
             "current", complete, voided, guideline_id, request_hash, elapsed_ms, comment, answered_at,
             source_id, extra)
         SELECT s.item_id, i.version, m.id, COALESCE(NULLIF(max(s.pass_kind), ''), '{Pass.NORMAL.value}'),
-            s.repeat, 1 + COALESCE((SELECT max(o.revision) FROM core_annotation o
-                WHERE o.item_id = s.item_id AND o.annotator_id = m.id AND o.item_version = i.version
-                AND o.repeat = s.repeat), 0),
+            s.repeat, {revision},
             true, true, false, %s, '', max(s.elapsed_ms), '', max(s.answered_at), %s,
             CASE WHEN count(s.extra) = 0 THEN NULL
                  WHEN min(CAST(s.extra AS TEXT)) = max(CAST(s.extra AS TEXT)) AND count(s.extra) = count(*)
                  THEN {plain} ELSE {by_question} END
-        FROM {STAGED} JOIN core_question q ON q.id = s.question_id
+        FROM {STAGED} JOIN core_question q ON q.id = s.question_id {earlier}
         WHERE s.source_id = %s GROUP BY s.item_id, i.version, m.id, s.repeat ORDER BY min(s."row")
         """,
-        *(project.guideline_id, source.pk, source.project_id, source.pk),
+        *(project.guideline_id, source.pk, source.project_id, *params, source.pk),
     )
 
 
@@ -315,32 +328,10 @@ def _carry_over(source: Import) -> None:
 
 def _mark_incomplete(source: Import, schema: Schema) -> None:
     """An annotation that lacks a required question does not fill a place, and still counts for agreement."""
-    missing = [_missing(question, schema) for question in schema.questions if question.required]
-    if missing:
-        run(
-            f'UPDATE core_annotation SET complete = false WHERE source_id = %s AND "current" '
-            f"AND ({' OR '.join(missing)})",
-            source.pk,
-        )
-
-
-def _missing(question: QuestionSpec, schema: Schema) -> str:
-    """SQL: an annotation does not answer this question although it is asked."""
-    answered = (
-        "EXISTS (SELECT 1 FROM core_answer x WHERE x.annotation_id = core_annotation.id "
-        f"AND x.question_id = {question.id})"
+    run(
+        f'UPDATE core_annotation SET complete = false WHERE source_id = %s AND "current" AND {missing(schema)}',
+        source.pk,
     )
-    condition = schema.question(question.when[0]) if question.when else None
-    if condition is None or question.when is None:
-        return f"NOT {answered}"
-    names = question.when[1]
-    ids = ", ".join(str(one.id) for one in condition.classes if one.name in names) or "0"
-    asked = (
-        "EXISTS (SELECT 1 FROM core_answer x LEFT JOIN core_answerchoice c ON c.answer_id = x.id "
-        f"WHERE x.annotation_id = core_annotation.id AND x.question_id = {condition.id} "
-        f"AND (x.label_class_id IN ({ids}) OR c.label_class_id IN ({ids})))"
-    )
-    return f"({asked} AND NOT {answered})"
 
 
 def _count_items(source: Import) -> None:
@@ -363,21 +354,18 @@ def _count_items(source: Import) -> None:
     )
 
 
-# An annotation that fills one of its item's places (of the item's present version).
-COUNTS = (
-    f"a.\"current\" AND a.complete AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = '{Pass.NORMAL.value}'"
-)
-
-
 def _count_members(source: Import) -> None:
     run(
         """
-        UPDATE core_membership SET answered = (SELECT count(*) FROM core_annotation a
-            WHERE a.annotator_id = core_membership.id AND a."current" AND NOT a.voided)
-        WHERE project_id = %s AND user_id IS NULL
-            AND name IN (SELECT annotator FROM core_stagedanswer WHERE source_id = %s)
+        UPDATE core_membership SET answered = f.n FROM (
+            SELECT a.annotator_id, count(*) AS n FROM core_annotation a
+            JOIN core_membership m ON m.id = a.annotator_id
+            WHERE m.project_id = %s AND m.user_id IS NULL AND a."current" AND NOT a.voided
+            GROUP BY a.annotator_id
+        ) AS f
+        WHERE core_membership.id = f.annotator_id AND core_membership.answered <> f.n
         """,
-        *(source.project_id, source.pk),
+        source.project_id,
     )
 
 

@@ -13,15 +13,15 @@ from core.choices import (
     N_COLOURS,
     RESERVED_KEYS,
     UNCERTAIN_KEYS,
-    ItemState,
     Level,
     QuestionKind,
 )
 from core.exceptions import Invalid, Missing
-from core.models import Annotation, Item, LabelClass, Membership, Project, Question
+from core.models import LabelClass, Membership, Project, Question
 from core.selectors.question import fold
+from core.services.archive import check_open
 from core.services.audit import record
-from core.services.progress import recount
+from core.services.completeness import apply_questions
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 LONGEST_NAME = 200
@@ -310,18 +310,9 @@ def add_question(membership: Membership, document: dict[str, Any]) -> Question:
     if question is None:
         raise Invalid("invalid-document", "The question could not be made")
     if question.required:
-        _reopen_finished(project)
+        apply_questions(project)
     _changed(membership, project, "question.added", question.key)
     return question
-
-
-def _reopen_finished(project: Project) -> None:
-    """Every answer so far lacks the new question: people are asked again, and what they said is kept."""
-    Annotation.objects.filter(item__project=project, current=True, complete=True).update(complete=False)
-    items = Item.objects.filter(project=project)
-    items.filter(state=ItemState.OPEN).update(done=0, free=F("target") - F("leased"))
-    items.exclude(state=ItemState.OPEN).update(done=0)
-    recount(project.pk)
 
 
 @transaction.atomic
@@ -337,11 +328,11 @@ def edit_question(membership: Membership, key: str, changes: dict[str, Any]) -> 
     if not isinstance(required, bool):
         problems.add("/required", "not-a-flag", "required is true or false")
     problems.raise_any()
-    reopens = required and not question.required
+    changes_need = required != question.required
     question.title, question.required = " ".join(title.split()), required
     question.save(update_fields=["title", "required"])
-    if reopens:
-        _reopen_finished(project)
+    if changes_need:
+        apply_questions(project)
     _changed(membership, project, "question.edited", key)
     return question
 
@@ -406,7 +397,9 @@ def _check_free(fields: dict[str, Any], others: list[LabelClass], problems: Prob
 
 
 def _lock_project(membership: Membership) -> Project:
-    return Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    check_open(project)
+    return project
 
 
 def _question(project: Project, key: str) -> Question:

@@ -16,7 +16,7 @@ from core.services.annotation import Work, correct, discard_draft, submit, submi
 from core.services.lease import expire_leases, hand_out
 from core.services.progress import fold_outbox, recount
 from core.services.project import set_state
-from core.services.question import add_question
+from core.services.question import add_question, edit_question
 from tests.conftest import Actors
 from tests.factories.item import make_items
 
@@ -229,3 +229,81 @@ def test_a_new_question_opens_finished_items_and_keeps_what_was_said(bob: Member
 
 def good_value(member: Membership, key: str) -> str:
     return member.project.questions.get(key=key).classes.first().name  # type: ignore[union-attr]
+
+
+SURE = {"key": "sure", "kind": "single", "title": "How sure?", "classes": ["very", "hardly"]}
+
+
+def test_who_corrected_an_answer_is_asked_again_after_a_question_was_added(
+    bob: Membership, actors: Actors
+) -> None:
+    lease = hand_out(bob, 1).leases[0]
+    old = submit(actor(bob), lease.pk, "k", Work(good(bob), count=0)).annotation
+    correct(old.pk, good(bob, 1), key="fix")
+    add_question(actors.membership(actors.alice), SURE)
+    given = hand_out(bob, 3).leases + hand_out(bob, 3).leases
+    assert lease.item_id in [one.item_id for one in given]
+
+
+def test_a_correction_after_a_question_was_added_takes_its_place_again(
+    bob: Membership, carol: Membership, actors: Actors
+) -> None:
+    lease = hand_out(bob, 1).leases[0]
+    old = submit(actor(bob), lease.pk, "k", Work(good(bob), count=0)).annotation
+    add_question(actors.membership(actors.alice), SURE)
+    correct(old.pk, {**good_all(bob), "sure": "very"})
+    assert Item.objects.values_list("done", "free").get(pk=lease.item_id) == (1, 0)
+    assert lease.item_id not in [one.item_id for one in hand_out(carol, 3).leases]
+
+
+def test_a_correction_is_refused_when_others_have_the_place_meanwhile(
+    bob: Membership, carol: Membership, actors: Actors
+) -> None:
+    lease = hand_out(bob, 1).leases[0]
+    old = submit(actor(bob), lease.pk, "k", Work(good(bob), count=0)).annotation
+    add_question(actors.membership(actors.alice), SURE)
+    assert lease.item_id in [one.item_id for one in hand_out(carol, 3).leases]
+    with pytest.raises(Conflict) as refusal:
+        correct(old.pk, {**good_all(bob), "sure": "very"})
+    assert refusal.value.code == "no-place"
+
+
+def test_answers_that_need_no_more_stay_finished_when_a_question_is_added(
+    bob: Membership, actors: Actors
+) -> None:
+    alice = actors.membership(actors.alice)
+    key = key_of(bob)
+    one, other = hand_out(bob, 2).leases
+    submit(actor(bob), one.pk, "k1", Work(good(bob, 0), count=0))
+    submit(actor(bob), other.pk, "k2", Work(good(bob, 1), count=0))
+    add_question(alice, {**SURE, "when": {"question": key, "classes": [classes_of(bob)[1]]}})
+    assert Item.objects.get(pk=one.item_id).done == 1
+    assert Item.objects.get(pk=other.item_id).done == 0
+    edit_question(alice, "sure", {"required": False})
+    assert Item.objects.get(pk=other.item_id).done == 1
+    assert progress_of(bob.project_id).items_done == 2
+
+
+def test_a_second_late_answer_replaces_the_draft_of_the_first(bob: Membership, carol: Membership) -> None:
+    lease = hand_out(bob, 1).leases[0]
+    Item.objects.filter(pk=lease.item_id).update(target=1, leased=0, done=1, free=0)
+    Lease.objects.update(state="expired")
+    for place in (0, 1):
+        with pytest.raises(Conflict):
+            submit(actor(bob), lease.pk, f"k{place}", Work(good(bob, place)))
+    assert Draft.objects.get().answers == good(bob, 1)
+
+
+def test_a_key_of_another_answer_cannot_be_used_for_a_correction(bob: Membership) -> None:
+    one, other = hand_out(bob, 2).leases
+    first = submit(actor(bob), one.pk, "k1", Work(good(bob), count=0)).annotation
+    submit(actor(bob), other.pk, "k2", Work(good(bob), count=0))
+    with pytest.raises(Unprocessable):
+        correct(first.pk, good(bob, 1), key="k2")
+    assert Annotation.objects.count() == 2
+
+
+def good_all(member: Membership) -> dict[str, str]:
+    question = member.project.questions.order_by("order").first()
+    assert question is not None
+    return {question.key: good_value(member, question.key)}

@@ -10,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from core.access import Actor
 from core.choices import EmptyBecause, ItemState, Lane, LeaseState, ProjectState
-from core.exceptions import Conflict, Invalid
+from core.exceptions import Conflict, Invalid, Missing
 from core.models import Flag, Item, Lease, Membership, Project
 from core.services.annotation import Work, submit
 from core.services.item import assign_batch
 from core.services.lease import defer, expire_leases, extend_leases, flag, hand_out, release_leases_of, skip
+from core.services.membership import remove_member
 from core.services.project import set_state
 from tests.conftest import Actors
 from tests.factories.item import make_items
@@ -231,3 +232,23 @@ def test_a_hand_out_takes_the_same_statements_for_three_items_and_three_hundred(
     with CaptureQueriesContext(connection) as many:
         hand_out(people[1], 1)
     assert len(few) == len(many)
+
+
+def test_somebody_who_was_removed_meanwhile_is_handed_nothing(
+    actors: Actors, people: tuple[Membership, ...]
+) -> None:
+    two(actors, 1)
+    Membership.objects.filter(pk=people[0].pk).update(active=False)
+    with pytest.raises(Missing):
+        hand_out(people[0], 1)
+
+
+def test_a_batch_goes_to_everybody_when_its_people_have_left(
+    actors: Actors, people: tuple[Membership, ...]
+) -> None:
+    items = two(actors, 1)
+    bob, carol, _dave = people
+    alice = actors.membership(actors.alice)
+    assign_batch(alice, items[0].batch.number, [bob.pk])
+    remove_member(alice, bob.pk)
+    assert names(hand_out(carol, 1).leases) == ["item-1"]

@@ -11,6 +11,7 @@ from core.models import Event, Item, Membership, Project
 from core.selectors.progress import progress_of
 from core.selectors.project import document_of
 from core.services.annotation import Work, submit
+from core.services.guideline import publish_guideline
 from core.services.lease import hand_out
 from core.services.progress import recount
 from core.services.project import clone_project, create_project, edit_project, found_project, set_state
@@ -161,3 +162,16 @@ def test_an_archived_project_can_be_resumed(actors: Actors) -> None:
     alice = actors.membership(actors.alice)
     assert set_state(alice, ProjectState.ARCHIVED).state == ProjectState.ARCHIVED
     assert set_state(alice, ProjectState.ACTIVE).state == ProjectState.ACTIVE
+
+
+def test_an_archive_is_closed_until_an_owner_reopens_it(actors: Actors) -> None:
+    alice = actors.membership(actors.alice)
+    set_state(alice, ProjectState.ARCHIVED)
+    alice = actors.membership(actors.alice)
+    with pytest.raises(Conflict):
+        edit_project(alice, {"name": "Other"})
+    with pytest.raises(Conflict):
+        publish_guideline(alice, "# New")
+    alice.role = Role.LEAD
+    with pytest.raises(NotAllowed):
+        set_state(alice, ProjectState.ACTIVE)

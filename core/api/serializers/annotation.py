@@ -59,7 +59,7 @@ class FlagRequest(NextRequest):
     broken = serializers.BooleanField(default=False)
 
 
-class ItemOut(serializers.Serializer[Any]):
+class HandedItem(serializers.Serializer[Any]):
     """An item as its annotator sees it."""
 
     id = serializers.CharField()
@@ -72,7 +72,7 @@ class LeaseOut(serializers.Serializer[Any]):
     """An item handed to somebody until a time."""
 
     id = serializers.UUIDField()
-    item = ItemOut()
+    item = HandedItem()
     expires_at = serializers.DateTimeField()
     suggestion = serializers.JSONField(allow_null=True)
 
@@ -135,7 +135,7 @@ class RecentOut(serializers.Serializer[Any]):
     """One of one's own last answers."""
 
     annotation = serializers.IntegerField()
-    item = ItemOut()
+    item = HandedItem()
     answers = serializers.DictField()
     at = serializers.DateTimeField()
 

@@ -46,6 +46,7 @@ class ItemOut(ItemLine):
 
     provenance = ProvenanceOut()
     versions = serializers.ListField(child=serializers.DictField())
+    hidden_because = serializers.CharField(allow_null=True)
     annotations = serializers.ListField(child=serializers.DictField())
     gold = serializers.DictField()
     notes = serializers.ListField(child=serializers.DictField())

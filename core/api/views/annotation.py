@@ -13,7 +13,7 @@ from core.access import Action, get_lease, get_membership, get_own_annotation
 from core.api.authentication import request_actor
 from core.api.pagination import allowed_parameters
 from core.api.serializers import annotation as shapes
-from core.exceptions import Invalid, Missing
+from core.exceptions import Invalid, Missing, NotAllowed
 from core.models import Membership
 from core.selectors.annotation import answers_of, drafts_of, recent_of
 from core.selectors.display import item_payload
@@ -193,7 +193,7 @@ class OneAnnotation(APIView):
         own = get_own_annotation(request_actor(request), annotation_id)
         body = shapes.CorrectionRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        key = request.headers.get("Idempotency-Key", "")
+        key = _key(request) if "Idempotency-Key" in request.headers else ""
         made = annotations.correct(
             own.pk, body.validated_data["answers"], key, body.validated_data.get("comment")
         )
@@ -227,7 +227,13 @@ class Drafts(APIView):
     def get(self, request: Request) -> Response:
         """All kept drafts, newest first."""
         allowed_parameters(request, ())
-        return Response([shapes.draft_out(draft) for draft in drafts_of(request_actor(request).user)])
+        actor = request_actor(request)
+        if not actor.may(Action.ANNOTATE):
+            raise NotAllowed("This token's scopes do not allow this.", code="scope")
+        drafts = drafts_of(actor.user)
+        if actor.token and actor.token.project_id:
+            drafts = drafts.filter(annotator__project=actor.token.project_id)
+        return Response([shapes.draft_out(draft) for draft in drafts])
 
 
 class OneDraft(APIView):

@@ -82,9 +82,11 @@ class OneItem(APIView):
     def get(self, request: Request, slug: str, name: str) -> Response:
         """Data, places, provenance, earlier versions, and everything that was answered."""
         allowed_parameters(request, ())
-        member = get_membership(request_actor(request), slug, Action.ITEMS_READ)
+        actor = request_actor(request)
+        member = get_membership(actor, slug, Action.ITEMS_READ)
         item = read.item_named(member.project_id, name)
-        return Response(read.item_document(item), headers={"ETag": etag_of(item)})
+        document = read.item_document(item, member, may_read_labels=actor.may(Action.LABELS_READ))
+        return Response(document, headers={"ETag": etag_of(item)})
 
     @extend_schema(
         request=shapes.ItemCorrection,
@@ -94,7 +96,8 @@ class OneItem(APIView):
     )
     def patch(self, request: Request, slug: str, name: str) -> Response:
         """Correct the data (a new version without answers; the old ones stay with the old) or the metadata."""
-        member = get_membership(request_actor(request), slug, Action.ITEMS_EDIT)
+        actor = request_actor(request)
+        member = get_membership(actor, slug, Action.ITEMS_EDIT)
         item = read.item_named(member.project_id, name)
         version = version_from(request)
         sent: Any = request.data
@@ -102,7 +105,8 @@ class OneItem(APIView):
         if unknown:
             raise Invalid("unknown-field", f"There is no field {min(unknown)[:60]!r} here.")
         item = items.correct_item(member, item.pk, version, data=sent.get("data"), meta=sent.get("meta"))
-        return Response(read.item_document(item), headers={"ETag": etag_of(item)})
+        document = read.item_document(item, member, may_read_labels=actor.may(Action.LABELS_READ))
+        return Response(document, headers={"ETag": etag_of(item)})
 
 
 def _withdraw(member: Membership, item_id: int) -> Item:
@@ -117,9 +121,11 @@ class ChangeItem(APIView):
     @extend_schema(request=None, responses=shapes.ItemOut)
     def post(self, request: Request, slug: str, name: str) -> Response:
         """Change the item's state; its answers are kept."""
-        member = get_membership(request_actor(request), slug, Action.ITEMS_EDIT)
+        actor = request_actor(request)
+        member = get_membership(actor, slug, Action.ITEMS_EDIT)
         item = self.change(member, read.item_named(member.project_id, name).pk)
-        return Response(read.item_document(item), headers={"ETag": etag_of(item)})
+        document = read.item_document(item, member, may_read_labels=actor.may(Action.LABELS_READ))
+        return Response(document, headers={"ETag": etag_of(item)})
 
 
 class Batches(APIView):

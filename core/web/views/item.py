@@ -29,9 +29,9 @@ from core.selectors.item import (
     is_done,
     item_of,
     items_of,
+    shown_name,
 )
 from core.selectors.membership import members_of
-from core.selectors.pseudonym import pseudonym
 from core.services.item import (
     assign_batch,
     correct_item,
@@ -145,10 +145,7 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
         "current": [row for row in history if row["counts"]],
         "earlier": [row for row in history if not row["counts"]],
         "gold": [] if is_held else [(key, as_text(value)) for key, value in gold_of(item).items()],
-        "flags": [
-            {"name": _name(membership, flag.annotator_id, flag.annotator.name), "flag": flag}
-            for flag in flags
-        ],
+        "flags": [{"name": shown_name(flag.annotator, membership), "flag": flag} for flag in flags],
         "versions": [
             {"version": old, "blocks": blocks_of(project, old.data)}
             for old in item.versions.select_related("replaced_by").order_by("-version")
@@ -159,17 +156,10 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
     return project_page(request, membership, "items", "core/item/page.html", context)
 
 
-def _name(membership: Membership, member_id: int, name: str) -> str:
-    """Leads see who it was; reviewers see a pseudonym, except of themselves."""
-    if membership.role in LEADS or member_id == membership.pk:
-        return name
-    return pseudonym(membership.project, member_id)
-
-
 def _annotation(membership: Membership, item: Item, row: Annotation) -> dict[str, Any]:
     return {
         "row": row,
-        "name": _name(membership, row.annotator_id, row.annotator.name),
+        "name": shown_name(row.annotator, membership),
         "answers": [(key, as_text(value)) for key, value in answers_of(row).items()],
         "counts": row.current and not row.voided and row.item_version == item.version,
     }
