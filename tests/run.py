@@ -27,6 +27,13 @@ APT_SECONDS = 240.0
 NO_TESTS = 5  # pytest's exit code when its words select none
 KNOWN_EXITS = (0, 1, NO_TESTS)
 ALONE = "browser or worker or faults"  # these start servers of their own, one test at a time
+WITHOUT_DATABASE = (  # once is enough
+    "tests/formats",
+    "tests/numerics",
+    "tests/setup",
+    "tests/test_architecture.py",
+    "tests/web/test_components.py",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -74,18 +81,23 @@ def main(words: Sequence[str]) -> int:
         parts["worker"].name += f" ({broker.server})"
         parts["browser"].name += f" ({_version_of(browser)})" if browser else ""
         variables["REDIS_URL"] = broker.url
-        outcomes += _on(parts["all"], variables, words, deadline, browser=bool(browser))
         try:
             postgres = servers.enter_context(Postgres())
+            parts["postgres"].name = f"PostgreSQL {postgres.version}"
         except Unavailable as error:
+            postgres = None
             parts["postgres"].skipped = str(error)
         except ServiceError as error:
+            postgres = None
             print(error)
             parts["postgres"].counts["failed"] += 1
-        else:
-            parts["postgres"].name = f"PostgreSQL {postgres.version}"
+        # The browser sees the same pages on either database: its journeys run on the one of production.
+        on_sqlite = browser if postgres is None else ""
+        outcomes += _on(parts["all"], variables, words, deadline, browser=bool(on_sqlite))
+        if postgres is not None:
             variables["DATABASE_URL"] = postgres.url
-            outcomes += _on(parts["postgres"], variables, words, deadline, browser=bool(browser))
+            rest = [*words, *(f"--ignore={place}" for place in WITHOUT_DATABASE)]
+            outcomes += _on(parts["postgres"], variables, rest, deadline, browser=bool(browser))
     for mark in ("worker", "faults", "browser", "shared_data"):
         for outcome in outcomes:
             parts[mark].counts += outcome.counts[mark]

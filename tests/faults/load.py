@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -45,30 +44,37 @@ DOCUMENT: dict[str, Any] = {
     ],
 }
 SEED = """
-import json, sys
-from core.models import Membership, Project, User
+import json
+from core.models import Membership, User
+from core.services.progress import recount
+from core.services.project import create_project
 from core.services.token import create_token
-project = Project.objects.get(slug={slug!r})
+from tests.factories.item import make_items
+lead = User.objects.create(username="lead", may_create_projects=True)
+project = create_project(lead, json.loads({document!r}))
+make_items(project, {items})
+recount(project.pk)
 secrets = []
 for number in range({people}):
     user = User.objects.create(username=f"annotator{{number}}")
     Membership.objects.create(project=project, user=user, name=user.username)
     secrets.append(create_token(user, name="load", scopes=["annotate"], days=1)[1])
-print("SECRETS", json.dumps(secrets))
+print("PRINTED", json.dumps(secrets))
 """
 FACTS = """
 import json
 from collections import Counter
 from core.models import Annotation, Item
-rows = list(Annotation.objects.filter(item__project__slug={slug!r}).values_list("idempotency_key", "item__external_id", "annotator_id"))
+from core.selectors.check_data import findings
+rows = list(Annotation.objects.values_list("idempotency_key", "item_id", "annotator_id"))
 people = Counter(item for _key, item, _person in rows)
-twice = sum(n - 1 for n in Counter((item, person) for _key, item, person in rows).values())
-print("FACTS", json.dumps({{
+print("PRINTED", json.dumps({
     "keys": [key for key, _item, _person in rows],
     "by_count": Counter(people.values()),
-    "items": Item.objects.filter(project__slug={slug!r}).count(),
-    "twice": twice,
-}}))
+    "items": Item.objects.count(),
+    "twice": sum(n - 1 for n in Counter((item, person) for _key, item, person in rows).values()),
+    "findings": [found.rule.name for found in findings()],
+}))
 """
 
 
@@ -115,6 +121,8 @@ class Annotator(threading.Thread):
                     leases = self.answer(leases.pop(0), leases)
         except Exception as error:
             self.books.note("crashed", repr(error))
+        finally:
+            self.hang_up()
 
     def lease(self) -> list[dict[str, Any]] | None:
         """What to do next; None when all is done, or it is enough."""
@@ -239,16 +247,9 @@ class Site:
                         seconds += times.user + times.system
         return seconds
 
-    def facts(self) -> dict[str, Any]:
-        """What the database holds."""
-        printed = self.installation.manage("shell", "--no-imports", text=FACTS.format(slug=SLUG))
-        line = next(line for line in printed.splitlines() if "FACTS " in line)
-        found: dict[str, Any] = json.loads(line.split("FACTS ", 1)[1])
-        return found
-
     def verdict(self, books: Books) -> dict[str, int]:
         """The invariants, as counts that must be as large as they say."""
-        facts = self.facts()
+        facts = run_in(self.installation, FACTS)
         stored = Counter(facts["keys"])
         return {
             "items": facts["items"],
@@ -258,10 +259,17 @@ class Site:
             "doubled": sum(n - 1 for n in stored.values()) + facts["twice"],
             "over_overlap": sum(n for count, n in facts["by_count"].items() if int(count) > OVERLAP),
             "replayed": books.counts["replayed"],
+            "broken_rules": len(facts["findings"]),
             "server_errors": books.counts["server error"],
             "crashed": books.counts["crashed"],
             "refused": books.counts["refused"],
         }
+
+
+def run_in(installation: Installation, script: str) -> Any:
+    """Run Python in an installation; what it printed as JSON."""
+    printed = installation.manage("shell", "--no-imports", text=script)
+    return json.loads(printed.split("PRINTED ", 1)[1].splitlines()[0])
 
 
 @contextlib.contextmanager
@@ -272,14 +280,8 @@ def site(
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(Broker())
         installation = stack.enter_context(Installation(postgres, broker))
-        folder = Path(installation.folder)
-        (folder / "project.json").write_text(json.dumps(DOCUMENT))
-        rows = (json.dumps({"id": f"item-{n}", "data": {"text": f"Sentence {n}."}}) for n in range(items))
-        (folder / "items.jsonl").write_text("\n".join(rows))
-        installation.manage("project", "create", str(folder / "project.json"))
-        installation.manage("import", SLUG, str(folder / "items.jsonl"), "--kind", "items")
-        printed = installation.manage("shell", "--no-imports", text=SEED.format(slug=SLUG, people=people))
-        secrets = json.loads(printed.split("SECRETS ", 1)[1].splitlines()[0])
+        seed = SEED.format(document=json.dumps(DOCUMENT), items=items, people=people)
+        secrets = run_in(installation, seed)
         working = stack.enter_context(installation.worker()) if worker else None
         web = stack.enter_context(installation.web())
         yield Site(installation, web, working, secrets)
@@ -345,7 +347,7 @@ def main() -> None:
         print(json.dumps({**figures, "killed": nemesis.done, **here.verdict(books), "replies": books.counts}))
         for line in books.errors:
             print(line)
-        print(here.installation.manage("check_data"))
+        print(here.installation.manage("check_data").strip())
 
 
 if __name__ == "__main__":

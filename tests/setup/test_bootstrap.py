@@ -56,12 +56,15 @@ def set_up(checkout: Path, *options: str, **variables: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.parametrize("ensurepip", [True, False])
 def test_an_empty_checkout_is_set_up_once_and_left_alone_after(
-    checkout: Path, without_ensurepip: Path
+    checkout: Path, without_ensurepip: Path, *, ensurepip: bool
 ) -> None:
-    first = set_up(checkout, "-S", PYTHONPATH=str(without_ensurepip))
+    first = set_up(checkout) if ensurepip else set_up(checkout, "-S", PYTHONPATH=str(without_ensurepip))
     if "urlopen error" in first.stderr:
         pytest.skip("the package index cannot be reached")
+    if not ensurepip and "no package index gave" in first.stderr:
+        pytest.skip("no configured package index has pip, and without ensurepip it comes from there")
     assert (first.returncode, first.stderr) == (0, "")
     version = [str(checkout / ".venv/bin/python"), "-c", "import six; print(six.__version__)"]
     assert subprocess.run(version, capture_output=True, text=True, check=True).stdout == "1.17.0\n"
@@ -89,7 +92,7 @@ def test_without_ensurepip_pip_and_index_one_line_names_the_package(
     )
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.endswith("install it with: apt-get install python3-venv\n")
+    assert "apt-get install python3-venv" in result.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> None:
