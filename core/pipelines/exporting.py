@@ -196,7 +196,7 @@ def _label_rows(project: Project, narrowed: AnswerFilter) -> Iterator[dict[str, 
             for row in voting_rows(chunk, narrowed):
                 rows[row.question_id].append(row)
             ticked = ticked_classes(chunk, narrowed) if has_sets else {}
-            gold = gold_values(chunk, project.pk, with_gold)
+            gold = gold_values(chunk, narrowed, with_gold)
             labels = {
                 question.id: _labels(question, rows[question.id], ticked) for question in narrowed.questions
             }

@@ -159,14 +159,17 @@ def ticked_classes(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> dict[int, 
     return ticked
 
 
-def within(chunk: Sequence[ItemRow], project_id: int, item: str) -> Q:
+def within(chunk: Sequence[ItemRow], wanted: AnswerFilter, item: str) -> Q:
     """The items of a chunk as a range of ids (withdrawn ones in between are in it, too).
 
-    A range is one index scan; a list of a thousand keys costs more to say than to read.
+    A range is one index scan; a list of a thousand keys costs more to say than to read. Items of one batch
+    may lie far apart, though, with all the others in between: they are named one by one.
     """
+    if wanted.batch is not None:
+        return Q(**{f"{item}pk__in": [row.pk for row in chunk]})
     return Q(
         **{
-            f"{item}project_id": project_id,
+            f"{item}project_id": wanted.project_id,
             f"{item}external_id__gte": chunk[0].external_id,
             f"{item}external_id__lte": chunk[-1].external_id,
         }
@@ -179,7 +182,7 @@ def iso_moment(text: str) -> str:
 
 
 def _narrowing(chunk: Sequence[ItemRow], wanted: AnswerFilter, annotation: str, question: str) -> Q:
-    narrow = within(chunk, wanted.project_id, f"{annotation}item__")
+    narrow = within(chunk, wanted, f"{annotation}item__")
     narrow &= Q(
         **{f"{annotation}voided": False, f"{question}_id__in": [spec.id for spec in wanted.questions]}
     )

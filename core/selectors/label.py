@@ -26,7 +26,7 @@ class VoteRow(NamedTuple):
 def voting_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[VoteRow]:
     """The answers that count for a label: first answers, in normal passes, to the item as it is now."""
     rows = Answer.objects.filter(
-        within(chunk, wanted.project_id, "annotation__item__"),
+        within(chunk, wanted, "annotation__item__"),
         question_id__in=[question.id for question in wanted.questions],
         annotation__voided=False,
         annotation__current=True,
@@ -45,14 +45,14 @@ def questions_with_gold(project: Project, questions: Sequence[QuestionSpec]) -> 
 
 
 def gold_values(
-    chunk: Sequence[ItemRow], project_id: int, questions: Sequence[QuestionSpec]
+    chunk: Sequence[ItemRow], wanted: AnswerFilter, questions: Sequence[QuestionSpec]
 ) -> dict[tuple[int, int], Any]:
     """The gold of these items as the API says it, by item and question."""
     if not questions:
         return {}
     names = {spec.id: spec.name for question in questions for spec in question.classes}
     order = {spec.id: spec.order for question in questions for spec in question.classes}
-    gold = Gold.objects.filter(within(chunk, project_id, "item__")).order_by()
+    gold = Gold.objects.filter(within(chunk, wanted, "item__")).order_by()
     values: dict[tuple[int, int], Any] = {}
     for question in questions:
         of_question = gold.filter(question_id=question.id)
