@@ -108,7 +108,9 @@ IMPORT_MAX_BYTES = int(env_text("LABELAPP_IMPORT_MAX_BYTES", str(4 * 2**30)))
 
 # --- Who may come in --------------------------------------------------------------------------------
 AUTH_USER_MODEL = "core.User"
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # user names are unique whatever their case: a constraint on lower(username)
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004"
+]  # user names are unique whatever their case: a constraint on lower(username)
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",

@@ -172,7 +172,7 @@ def _publish_annotations(source: Import) -> None:
 
 
 def check_schema(project: Project) -> None:
-    """The questions must be the ones that the rows were checked against; lock them until the end."""
+    """The questions must still be the ones that completeness was judged by; lock them until the end."""
     now = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if now.schema_version != project.schema_version:
         raise Conflict("questions-changed", "The questions were changed meanwhile. Import the file again.")

@@ -55,4 +55,6 @@ def test_gold_of_every_kind(project: Project, kind: QuestionKind, classes: list[
     (chunk,) = item_chunks(project)
 
     assert [question.key for question in questions] == ["truth"]
-    assert gold_values(chunk, AnswerFilter(project.pk, questions), questions) == {(items[0].pk, made.pk): truth}
+    assert gold_values(chunk, AnswerFilter(project.pk, tuple(questions)), questions) == {
+        (items[0].pk, made.pk): truth
+    }
