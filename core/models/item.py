@@ -71,6 +71,8 @@ class Item(Created):
             models.Index(
                 fields=["project", "pool", "lane", "position"], condition=Q(free__gt=0), name="item_queue"
             ),
+            models.Index(fields=["project"], condition=Q(state=ItemState.WITH_LEAD), name="item_with_lead"),
+            models.Index(fields=["project"], condition=Q(flags__gt=0), name="item_flagged"),
         ]
 
     def __str__(self) -> str:
