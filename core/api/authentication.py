@@ -25,18 +25,15 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if len(words) != 2 or len(words[1]) > LONGEST_TOKEN:  # noqa: PLR2004 -- scheme and token
             raise AuthenticationFailed("The Authorization header must read: Token <token>")
-        token = (
-            Token.objects.select_related("user")
-            .filter(
+        try:
+            token = Token.objects.select_related("user").get(
                 digest=hashlib.sha256(words[1]).hexdigest(),
                 revoked_at=None,
                 expires_at__gt=Now(),
                 user__is_active=True,
             )
-            .first()
-        )
-        if token is None:
-            raise AuthenticationFailed("This token is unknown, expired or revoked.")
+        except Token.DoesNotExist:
+            raise AuthenticationFailed("This token is unknown, expired or revoked.") from None
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 -- the framework's signature
