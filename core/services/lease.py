@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from core.choices import MOST_HELD, EmptyBecause, ItemState, Lane, LeaseState, ProjectState, SkipReason
 from core.exceptions import Conflict, Invalid, Missing
-from core.models import Annotation, Flag, Item, Lease, Membership, Project
+from core.models import Annotation, Flag, Item, Lease, Membership, Outbox, Project
 
 SKIPS_UNTIL_LEAD = 2
 MOST_AT_ONCE = MOST_HELD
@@ -291,17 +291,25 @@ def _close(lease: Lease, state: LeaseState, key: str = "", **fields: Any) -> Non
 
 
 def give_back(item: Item, *, to_lead: bool = False, **fields: Any) -> None:
-    """Give an active lease's place back: into the lane that everybody looks at first, or to the lead."""
+    """Give an active lease's place back: into the lane that everybody looks at first, or to the lead.
+
+    The item's row is locked by the caller. An overlap that was lowered meanwhile closes the place instead.
+    """
     project = Project.objects.filter(pk=item.project_id)
     project.update(returned=F("returned") + 1)
-    position = project.values_list("returned", flat=True).get()
+    position, overlap, audit_overlap = project.values_list("returned", "overlap", "audit_overlap").get()
     fields |= {"leased": F("leased") - 1, "lane": Lane.RETURNED, "position": position}
     rows = Item.objects.filter(pk=item.pk)
-    if to_lead:
-        if not rows.exclude(state=ItemState.WITHDRAWN).update(**fields, state=ItemState.WITH_LEAD, free=0):
-            rows.update(**fields)
-    elif not rows.filter(state=ItemState.OPEN).update(**fields, free=F("free") + 1):
+    if to_lead and item.state != ItemState.WITHDRAWN:
+        rows.update(**fields, state=ItemState.WITH_LEAD, free=0)
+    elif item.state != ItemState.OPEN:
         rows.update(**fields)
+    else:
+        busy = item.done + item.leased - 1
+        target = max(audit_overlap if item.audit else overlap, busy)
+        rows.update(**fields, target=target, free=target - busy)
+        if target == item.done:
+            Outbox.objects.create(project_id=item.project_id, items_done=1)
 
 
 def expire_leases(project_id: int | None = None, limit: int = 200) -> int:

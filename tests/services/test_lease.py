@@ -12,11 +12,13 @@ from core.access import Actor
 from core.choices import EmptyBecause, ItemState, Lane, LeaseState, ProjectState
 from core.exceptions import Conflict, Invalid, Missing
 from core.models import Flag, Item, Lease, Membership, Project
+from core.selectors.progress import progress_of
 from core.services.annotation import Work, submit
 from core.services.item import assign_batch
 from core.services.lease import defer, expire_leases, extend_leases, flag, hand_out, release_leases_of, skip
 from core.services.membership import remove_member
-from core.services.project import set_state
+from core.services.progress import recount
+from core.services.project import edit_project, set_state
 from tests.conftest import Actors
 from tests.factories.item import make_items
 
@@ -252,3 +254,19 @@ def test_a_batch_goes_to_everybody_when_its_people_have_left(
     assign_batch(alice, items[0].batch.number, [bob.pk])
     remove_member(alice, bob.pk)
     assert names(hand_out(carol, 1).leases) == ["item-1"]
+
+
+def test_a_place_that_comes_back_after_the_overlap_was_lowered_is_closed(
+    actors: Actors, people: tuple[Membership, ...]
+) -> None:
+    two(actors, 1)
+    bob, carol, dave = people
+    alice = actors.membership(actors.alice)
+    recount(alice.project_id)
+    answer(bob, hand_out(bob, 1).leases[0], first_class(actors))
+    lease = hand_out(carol, 1).leases[0]
+    edit_project(alice, {"overlap": 1})
+    defer(lease.pk, "k")
+    assert Item.objects.values_list("target", "done", "leased", "free").get() == (1, 1, 0, 0)
+    assert progress_of(alice.project_id).items_done == 1
+    assert hand_out(dave, 1).empty_because == EmptyBecause.ALL_DONE
