@@ -115,10 +115,10 @@ def _image_rows(file: BinaryIO, source: Import) -> Iterator[ItemRow]:
         for number, image in enumerate(stored_images(source.project_id, file, new), 1):
             images.append(image)
             yield ItemRow(number, number, image.name, {"image": image.name}, {})
-    except FileError:
+        name_images(source.project, source.created_by, images)
+    except BaseException:  # also when the job was cancelled or taken over, which closes this generator
         drop_images(source.project_id, new)
         raise
-    name_images(source.project, source.created_by, images)
 
 
 def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
