@@ -228,6 +228,7 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "import_columns": {"GET": Action.IMPORTS_EDIT, "POST": Action.IMPORTS_EDIT},
     "import": {"GET": Action.IMPORTS_READ},
     "import_job": {"GET": Action.IMPORTS_READ},
+    "import_cancel": {"POST": Action.JOBS_EDIT},
     "import_accept": {"POST": Action.IMPORTS_EDIT},
     "import_discard": {"POST": Action.IMPORTS_EDIT},
     "import_errors": {"GET": Action.IMPORTS_READ},

@@ -13,7 +13,7 @@ from core.services.audit import record
 from core.services.completeness import COUNTS, missing
 from core.services.imports import clear_staging, forget_file, result_of
 from core.services.job import beat, finish_job
-from core.services.staging import Refused, analyse, count_published, refuse, run, settle_again
+from core.services.staging import Refused, allow_memory, analyse, count_published, refuse, run, settle_again
 
 BATCH_SHIFT = 40
 MOST_HOLDOUT = 300
@@ -32,6 +32,7 @@ def publish(job: Job, source: Import, settled: int | None = None) -> None:
     the questions since the rows were checked, Conflict ``no-rows-accepted`` when none is left.
     """
     beat(job, 0.9)
+    allow_memory()
     _one_at_a_time(source.project_id)
     settle_again(source, settled)
     if not source.accepted and source.rejected:

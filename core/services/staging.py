@@ -127,6 +127,7 @@ def settle(job: Job, source: Import) -> int:
     Returns how many imports had been published by then, for ``settle_again``.
     """
     beat(job)
+    allow_memory()
     published = count_published(source)
     _settle(source, again=False)
     return published
@@ -164,6 +165,12 @@ def analyse(table: str) -> None:
     """Tell PostgreSQL's planner about rows that came just now; SQLite does not need it."""
     if connection.vendor == "postgresql":
         run(f"ANALYZE {table}")
+
+
+def allow_memory() -> None:
+    """Let PostgreSQL sort a million ids in memory, in this transaction only."""
+    if connection.vendor == "postgresql":
+        run("SET LOCAL work_mem = '64MB'")
 
 
 def run(sql: str, *params: Any) -> int:

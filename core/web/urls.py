@@ -74,6 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/imports/columns", imports.columns, name="import_columns"),
     path("projects/<slug:slug>/imports/<int:import_id>", imports.one, name="import"),
     path("projects/<slug:slug>/imports/<int:import_id>/job", imports.job, name="import_job"),
+    path("projects/<slug:slug>/imports/<int:import_id>/cancel", imports.cancel, name="import_cancel"),
     path("projects/<slug:slug>/imports/<int:import_id>/accept", imports.accept, name="import_accept"),
     path("projects/<slug:slug>/imports/<int:import_id>/discard", imports.discard, name="import_discard"),
     path("projects/<slug:slug>/imports/<int:import_id>/refused.csv", imports.errors, name="import_errors"),

@@ -13,6 +13,7 @@ from core.choices import ImportState
 from core.models import Asset, Import, Item
 from core.pipelines.job import run_job
 from core.services.imports import import_folder
+from core.services.job import reap
 from core.services.lease import hand_out
 from tests.conftest import Actors, client_of
 from tests.factories.imports import import_file, png, zipped
@@ -260,3 +261,27 @@ def test_annotators_and_reviewers_import_nothing(actors: Actors) -> None:
     for user in (actors.bob, actors.dave):
         assert client_of(user).get(reverse("imports", args=["birds"])).status_code == 403
         assert upload(client_of(user), CSV).status_code == 403
+
+
+def test_a_lead_cancels_an_import_that_waits(actors: Actors) -> None:
+    alice = client_of(actors.alice)
+    page = look(alice, CSV)
+    form = page.context["form"]
+    sent = {name: form[name].value() for name in form.fields} | {"upload": page.context["token"]}
+    alice.post(reverse("import_columns", args=["birds"]), sent)
+    source = Import.objects.get()
+    assert (
+        reverse("import_cancel", args=["birds", source.pk])
+        in alice.get(reverse("import", args=["birds", source.pk])).text
+    )
+    alice.post(reverse("import_cancel", args=["birds", source.pk]))
+    reap()
+    source.refresh_from_db()
+    assert source.job is not None
+    assert (source.job.state, Item.objects.filter(project__slug="birds").count()) == ("cancelled", 0)
+
+
+def test_nobody_uploads_files_before_signing_in(actors: Actors) -> None:
+    file = SimpleUploadedFile("large.csv", b"x" * 5_000_000)
+    answer = client_of(None).post(reverse("sign_in"), {"username": "alice", "file": file})
+    assert answer.status_code in {400, 413}

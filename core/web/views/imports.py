@@ -23,6 +23,7 @@ from core.selectors.imports import INLINE_ERRORS, import_of, imports_of, refused
 from core.selectors.item import batches_of
 from core.selectors.membership import members_of
 from core.services.imports import accept_import, discard_import, start_import
+from core.services.job import request_cancel
 from core.services.upload import drop_upload, keep_upload, open_upload
 from core.web.access import project_view
 from core.web.forms.imports import ColumnsForm, FilePreview, UploadForm, file_preview
@@ -168,6 +169,17 @@ def job(request: HttpRequest, membership: Membership, import_id: int) -> HttpRes
     if source.job is None or source.job.state not in {JobState.QUEUED, JobState.RUNNING}:
         response["HX-Refresh"] = "true"
     return response
+
+
+@require_POST
+@project_view(Action.JOBS_EDIT)
+def cancel(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponseBase:
+    """Stop reading the file; nothing of it is published."""
+    source = import_of(membership.project_id, import_id)
+    if source.job_id is not None:
+        request_cancel(source.job_id)
+    messages.info(request, _("The import is being cancelled; nothing of it is published."))
+    return redirect("import", membership.project.slug, import_id)
 
 
 def _state(source: Import) -> dict[str, Any]:
