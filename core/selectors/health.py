@@ -61,11 +61,20 @@ def may_see_detail(user: User | AnonymousUser) -> bool:
 
 
 def worker_seen() -> tuple[bool, datetime | None]:
-    """Whether a task went through broker and worker lately, and when the last one did (database clock)."""
+    """Whether a worker lives, and when one was last heard of (database clock).
+
+    The canary proves it by going through broker and worker; while long jobs hold every process, their
+    heartbeats do.
+    """
     sign = WorkerSign.objects.annotate(now=Now()).filter(name="canary").first()
-    if sign is None:
-        return False, None
-    return (sign.now - sign.seen_at).total_seconds() < WORKER_SILENT_SECONDS, sign.seen_at
+    if sign is not None and (sign.now - sign.seen_at).total_seconds() < WORKER_SILENT_SECONDS:
+        return True, sign.seen_at
+    running = Job.objects.annotate(now=Now()).filter(state=JobState.RUNNING, heartbeat_at__isnull=False)
+    job = running.order_by("-heartbeat_at").first()
+    if job is not None and job.heartbeat_at is not None:
+        alive = (job.now - job.heartbeat_at).total_seconds() < WORKER_SILENT_SECONDS
+        return alive, job.heartbeat_at
+    return False, sign.seen_at if sign else None
 
 
 def metrics_text() -> bytes:
