@@ -172,6 +172,8 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
     if "name" in changes:
         fields["name"] = _name(changes, problems)
     problems.raise_any()
+    if "overlap" in fields and project.audit_overlap == project.overlap:
+        fields.setdefault("audit_overlap", fields["overlap"])  # it was never set apart
     for name, value in fields.items():
         setattr(project, name, value)
     project.version += 1

@@ -305,6 +305,8 @@ def add_question(membership: Membership, document: dict[str, Any]) -> Question:
     project = _lock_project(membership)
     problems = Problems()
     earlier = {question.key: question for question in project.questions.all()}
+    if len(earlier) >= MOST_QUESTIONS:
+        raise Invalid("too-many", f"A project has at most {MOST_QUESTIONS} questions")
     question = _create_question(project, document, len(earlier), "", earlier, problems)
     problems.raise_any()
     if question is None:
@@ -345,6 +347,8 @@ def add_class(membership: Membership, key: str, document: dict[str, Any]) -> Lab
     if question.kind not in CHOICE_KINDS:
         raise Invalid("not-a-choice", "Only choice questions have classes")
     present = list(question.classes.all())
+    if len(present) >= MOST_CLASSES:
+        raise Invalid("too-many", f"A question has at most {MOST_CLASSES} classes")
     problems = Problems()
     order = max((spec.order for spec in present), default=-1) + 1
     fields = _checked_class(document, order, "", problems)

@@ -158,6 +158,14 @@ def test_raising_the_overlap_opens_finished_items_and_lowering_loses_nothing(act
     assert progress_of(alice.project_id).items_done == 1
 
 
+def test_the_audit_slice_follows_the_overlap_until_it_is_set_apart(actors: Actors) -> None:
+    alice = actors.membership(actors.alice)
+    edit_project(alice, {"overlap": 2, "audit_overlap": 2})
+    assert edit_project(alice, {"overlap": 3}).audit_overlap == 3
+    edit_project(alice, {"audit_overlap": 5})
+    assert edit_project(alice, {"overlap": 4}).audit_overlap == 5
+
+
 def test_an_archived_project_can_be_resumed(actors: Actors) -> None:
     alice = actors.membership(actors.alice)
     assert set_state(alice, ProjectState.ARCHIVED).state == ProjectState.ARCHIVED

@@ -88,6 +88,13 @@ def test_a_class_is_renamed_without_touching_answers(actors: Actors) -> None:
         edit_class(alice, question.key, spec.pk, {"name": others[0].name})
 
 
+def test_a_project_takes_only_so_many_questions(actors: Actors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.services.question.MOST_QUESTIONS", 1)
+    with pytest.raises(Invalid) as refusal:
+        add_question(actors.membership(actors.alice), {"key": "more", "kind": "text"})
+    assert refusal.value.code == "too-many"
+
+
 def test_a_condition_names_an_earlier_choice_question(actors: Actors) -> None:
     alice = actors.membership(actors.alice)
     with pytest.raises(Invalid) as refusal:

@@ -37,4 +37,6 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from None
         count = len(added)
-        self.stdout.write(json.dumps({"images": count}) if options["json"] else f"{count} images are here now")
+        self.stdout.write(
+            json.dumps({"images": count}) if options["json"] else f"{count} images are here now"
+        )
