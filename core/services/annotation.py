@@ -77,6 +77,8 @@ def submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
             submitted = _submit(actor, lease_id, key, work)
         except _QuestionsChanged:
             submitted = _submit(actor, lease_id, key, work)
+    except _QuestionsChanged:
+        raise Conflict("questions-changed", "The questions are being changed. Send it again.") from None
     except IntegrityError:
         # The key was used for another lease. Everything of this attempt has been rolled back.
         return _replay_of_key(lease_id, key, work)

@@ -16,6 +16,7 @@ from core.models import Item, Membership, Project, ProjectTotals, User
 from core.selectors.project import document_of
 from core.services.archive import check_open
 from core.services.audit import record
+from core.services.completeness import lock_items
 from core.services.guideline import first_version
 from core.services.progress import recount
 from core.services.question import Problems, create_questions
@@ -160,6 +161,8 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
 
     Raising the overlap opens finished items again; lowering it closes open ones and loses nothing.
     """
+    if {"overlap", "audit_overlap"} & set(changes):
+        lock_items(membership.project_id)
     project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
     check_open(project)
     if version is not None and version != project.version:

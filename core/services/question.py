@@ -21,7 +21,7 @@ from core.models import LabelClass, Membership, Project, Question
 from core.selectors.question import fold
 from core.services.archive import check_open
 from core.services.audit import record
-from core.services.completeness import apply_questions
+from core.services.completeness import apply_questions, lock_items
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 LONGEST_NAME = 200
@@ -302,6 +302,7 @@ def _condition(
 @transaction.atomic
 def add_question(membership: Membership, document: dict[str, Any]) -> Question:
     """A further question. When it is required, finished items are open again. Raises Invalid."""
+    lock_items(membership.project_id)
     project = _lock_project(membership)
     problems = Problems()
     earlier = {question.key: question for question in project.questions.all()}
@@ -320,6 +321,8 @@ def add_question(membership: Membership, document: dict[str, Any]) -> Question:
 @transaction.atomic
 def edit_question(membership: Membership, key: str, changes: dict[str, Any]) -> Question:
     """Change a question's title, or stop requiring it. Its kind stays: answers depend on it."""
+    if "required" in changes:
+        lock_items(membership.project_id)
     project = _lock_project(membership)
     question = _question(project, key)
     problems = Problems()
