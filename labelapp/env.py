@@ -139,6 +139,9 @@ def env_database(*, folder: Path) -> dict[str, Any]:
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name")
     options: dict[str, Any] = {"connect_timeout": 5, **dict(parse_qsl(parts.query))}
+    wait = env_text("LABELAPP_LOCK_TIMEOUT")
+    if wait:
+        options.setdefault("options", f"-c lock_timeout={wait}")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
