@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,7 +74,7 @@ def wait_until(met: Callable[[], bool], what: str, seconds: float = START_SECOND
         time.sleep(0.05)
 
 
-class Service:
+class Service(ABC):
     """One server process in a group of its own, with a private folder and a log."""
 
     name = "service"
@@ -100,9 +101,9 @@ class Service:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """The program and its words."""
-        raise NotImplementedError
 
     def environment(self) -> Mapping[str, str]:
         """The variables it sees."""
@@ -112,9 +113,9 @@ class Service:
         """The account it runs under, when not this one."""
         return None
 
+    @abstractmethod
     def is_ready(self) -> bool:
         """Whether it serves."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start it on its old data and return when it serves."""

@@ -14,10 +14,11 @@ from rest_framework.views import APIView
 
 from core.access import Action, get_membership
 from core.api.authentication import request_actor
+from core.api.etags import etag_of, version_from
 from core.api.pagination import PAGES, allowed_parameters, paginate
 from core.api.serializers import item as shapes
 from core.api.uploads import PARSERS, uploaded_file
-from core.exceptions import Invalid, Missing, PreconditionRequired
+from core.exceptions import Invalid, Missing
 from core.models import Item, Membership
 from core.pipelines.archive import import_archive
 from core.selectors import item as read
@@ -41,22 +42,6 @@ FILTERS = [
 ]
 SHOWN_TYPES = frozenset(CONTENT_TYPES.values())
 DAY_SECONDS = 86_400
-
-
-def etag_of(item: Item) -> str:
-    """The item's version as an ETag."""
-    return f'"{item.version}"'
-
-
-def version_from(request: Request) -> int:
-    """The version in If-Match. Raises PreconditionRequired without one, Invalid when it is no version."""
-    header = request.headers.get("If-Match")
-    if header is None:
-        raise PreconditionRequired("Send If-Match with the ETag that you read, so that no edit is lost.")
-    digits = header.strip().removeprefix("W/").strip('"')
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:  # noqa: PLR2004 -- a version is an int
-        raise Invalid("bad-etag", "If-Match is not an ETag of this item")
-    return int(digits)
 
 
 class Items(APIView):

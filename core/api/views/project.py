@@ -10,11 +10,12 @@ from rest_framework.views import APIView
 
 from core.access import Action, get_membership, may_create_projects
 from core.api.authentication import request_actor
+from core.api.etags import etag_of, version_from
 from core.api.pagination import allowed_parameters
 from core.api.parsers import body_of
 from core.api.serializers import project as shapes
 from core.choices import ProjectState
-from core.exceptions import Invalid, NotAllowed, PreconditionRequired
+from core.exceptions import NotAllowed
 from core.models import Project
 from core.selectors.progress import progress_of
 from core.selectors.project import memberships_of, question_document
@@ -30,22 +31,6 @@ IF_MATCH = OpenApiParameter(
     required=True,
     description="The ETag that was read.",
 )
-
-
-def etag_of(project: Project) -> str:
-    """The project's version as an ETag."""
-    return f'"{project.version}"'
-
-
-def version_from(request: Request) -> int:
-    """The version in If-Match. Raises PreconditionRequired without one, Invalid when it is no version."""
-    header = request.headers.get("If-Match")
-    if header is None:
-        raise PreconditionRequired("Send If-Match with the ETag that you read, so that no edit is lost.")
-    digits = header.strip().removeprefix("W/").strip('"')
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:  # noqa: PLR2004 -- a version is an int
-        raise Invalid("bad-etag", "If-Match is not an ETag of this project")
-    return int(digits)
 
 
 class Projects(APIView):
