@@ -135,6 +135,7 @@ class ImportKind(models.TextChoices):
     ITEMS = "items", _("items")
     ANNOTATIONS = "annotations", _("annotations")
     GOLD = "gold", _("gold")
+    PREDICTIONS = "predictions", _("predictions")
 
 
 class ImportState(models.TextChoices):
@@ -163,6 +164,8 @@ class JobKind(models.TextChoices):
     IMPORT = "import", _("import")
     EXPORT = "export", _("export")
     REOPEN = "reopen", _("reopen items")
+    REPORT = "report", _("report")
+    OVERLAP = "overlap", _("adaptive overlap")
 
 
 class JobState(models.TextChoices):

@@ -11,6 +11,9 @@ from core.models.lease import Flag, Lease
 from core.models.membership import Invitation, Membership
 from core.models.project import Outbox, Project, ProjectTotals
 from core.models.question import LabelClass, Question
+from core.models.report import Report
+from core.models.run import Prediction, Run
+from core.models.tag import ItemTag, Tag
 from core.models.token import Token
 
 __all__ = [
@@ -27,19 +30,24 @@ __all__ = [
     "Import",
     "Invitation",
     "Item",
+    "ItemTag",
     "ItemVersion",
     "Job",
     "LabelClass",
     "Lease",
     "Membership",
     "Outbox",
+    "Prediction",
     "Project",
     "ProjectTotals",
     "Question",
     "RefusedRow",
+    "Report",
+    "Run",
     "SignInLink",
     "StagedAnswer",
     "StagedItem",
+    "Tag",
     "Token",
     "User",
     "WorkerSign",

@@ -50,6 +50,13 @@ class Annotation(Created):
             ),
             models.UniqueConstraint(fields=["annotator", "idempotency_key"], name="annotation_key_unique"),
         ]
+        indexes = [
+            models.Index(
+                fields=["annotator", "id"],
+                condition=Q(current=True, voided=False, pass_kind=Pass.NORMAL, repeat=1),
+                name="annotation_first_answers",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"annotation {self.pk}, revision {self.revision}"

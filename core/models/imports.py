@@ -24,6 +24,7 @@ class Import(Created):
     duplicates = models.PositiveIntegerField(default=0)
     batch = models.ForeignKey("core.Batch", on_delete=models.SET_NULL, null=True, related_name="+")
     job = models.ForeignKey("core.Job", on_delete=models.SET_NULL, null=True, related_name="+")
+    run_name = models.CharField(max_length=120, blank=True)
     error = models.JSONField(null=True)
     created_by = models.ForeignKey("core.User", on_delete=models.SET_NULL, null=True, related_name="+")
 
@@ -123,6 +124,7 @@ class StagedAnswer(models.Model):
     answered_at = models.DateTimeField(null=True)
     elapsed_ms = models.PositiveIntegerField(null=True)
     pass_kind = models.CharField(max_length=10, blank=True)
+    probabilities = models.JSONField(null=True)
     extra = models.JSONField(null=True)
 
     class Meta:

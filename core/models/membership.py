@@ -12,7 +12,8 @@ class Membership(Created):
     the database's date ``today``); the row is locked by
     every hand-out and submit of this person, so that two tabs cannot take more than one place each.
     ``cursors`` remembers how far this person has read each lane of the queue: a hint that keeps
-    hand-outs flat, never a truth (losing it costs one scan).
+    hand-outs flat, never a truth (losing it costs one scan). ``handed`` counts what this person was ever handed
+    (the draw of blind passes goes by it), ``retested`` their answered retests.
     """
 
     project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="memberships")
@@ -27,6 +28,8 @@ class Membership(Created):
     held = models.PositiveSmallIntegerField(default=0)
     has_batches = models.BooleanField(default=False)
     cursors = models.JSONField(default=dict)
+    handed = models.PositiveIntegerField(default=0)
+    retested = models.PositiveIntegerField(default=0)
     guideline_read = models.PositiveIntegerField(default=0)
 
     class Meta:

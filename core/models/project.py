@@ -19,6 +19,11 @@ class Project(Created):
     ``version`` counts edits of settings (the ETag); ``schema_version`` counts changes of questions and
     classes, so that processes may keep those in memory. ``returned`` counts the items that ever came back into the queue, so that a hand-out looks for
     returned items only when there are new ones. ``guideline`` is the version in force.
+
+    ``retest_minimum`` is how many retests each person is to have answered in the end. Overlap adapts where
+    ``overlap_most`` is set: items outside the audit slice begin with ``overlap`` people and get further ones, up
+    to ``overlap_most``, until their label is sure by ``overlap_sure``; ``overlap_bought`` counts the places added
+    beyond ``overlap``, at most ``overlap_budget`` (null: no limit).
     """
 
     slug = models.SlugField(max_length=60, unique=True)
@@ -30,7 +35,12 @@ class Project(Created):
     lease_minutes = models.PositiveIntegerField(default=30)
     retest_after_days = models.PositiveSmallIntegerField(default=14)
     retest_rate = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal(0))
+    retest_minimum = models.PositiveSmallIntegerField(default=0)
     gold_rate = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal(0))
+    overlap_most = models.PositiveSmallIntegerField(null=True, blank=True)
+    overlap_sure = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal("0.95"))
+    overlap_budget = models.PositiveIntegerField(null=True, blank=True)
+    overlap_bought = models.PositiveIntegerField(default=0)
     display = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True)
     pseudonym_key = models.CharField(max_length=64, default=new_key, editable=False)
@@ -57,6 +67,13 @@ class Project(Created):
             models.CheckConstraint(
                 condition=Q(lease_minutes__gte=1, lease_minutes__lte=1440), name="project_lease_minutes_range"
             ),
+            models.CheckConstraint(
+                condition=Q(overlap_most__isnull=True) | Q(overlap_most__gte=1, overlap_most__lte=100),
+                name="project_overlap_most_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(overlap_sure__gte=0.5, overlap_sure__lt=1), name="project_overlap_sure_range"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -64,7 +81,10 @@ class Project(Created):
 
 
 class ProjectTotals(models.Model):
-    """What the outbox has been folded into so far. Progress is this plus what still waits in the outbox."""
+    """What the outbox has been folded into so far. Progress is this plus what still waits in the outbox.
+
+    ``changes`` counts every submit and correction, so that a report knows whether it is still new.
+    """
 
     project = models.OneToOneField(
         "core.Project", on_delete=models.CASCADE, primary_key=True, related_name="totals"
@@ -72,6 +92,7 @@ class ProjectTotals(models.Model):
     items = models.BigIntegerField(default=0)
     items_done = models.BigIntegerField(default=0)
     annotations = models.BigIntegerField(default=0)
+    changes = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.items_done} of {self.items} items"
@@ -84,6 +105,7 @@ class Outbox(models.Model):
     items = models.BigIntegerField(default=0)
     items_done = models.BigIntegerField(default=0)
     annotations = models.BigIntegerField(default=0)
+    changes = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.items_done:+} items done"

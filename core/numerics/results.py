@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from math import ceil, isfinite
 from typing import Self, SupportsFloat
+
+
+PRECISION = 0.05  # the half width of an interval that `needed` aims at
 
 
 class Reason(StrEnum):
@@ -22,6 +25,11 @@ class Method(StrEnum):
     LINEARISED = "linearised"  # linearised standard error, items as the sampling unit, Student's t
     DELTA = "delta"  # Fleiss, Cohen and Everitt's large-sample standard error, normal
     WILSON = "wilson"  # Wilson's score interval
+    ITEM_BOOTSTRAP = "item_bootstrap"  # items drawn again with replacement, percentiles
+    TWO_WAY = "two_way"  # items and labelers both as sampling units
+    PAIRED_ITEMS = "paired_items"  # differences on the same items, items as the sampling unit, Student's t
+    POSTERIOR = "posterior"  # a credible interval of the stated model
+    EXACT = "exact"  # the exact distribution of the statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,14 @@ class Figure:
             n_pairs=int(n_pairs),
         )
 
+    @property
+    def needed(self) -> int | None:
+        """How many more such items bring the interval to ±0.05, as it shrinks with the root of their number."""
+        if self.ci is None or self.n_items == 0:
+            return None
+        half = (self.ci[1] - self.ci[0]) / 2
+        return max(0, ceil(self.n_items * ((half / PRECISION) ** 2 - 1)))
+
     def to_dict(self) -> dict[str, float | int | str | list[float] | None]:
         """The figure as JSON of the agreement report."""
         return {
@@ -78,4 +94,5 @@ class Figure:
             "n_items": self.n_items,
             "n_pairs": self.n_pairs,
             "reason": None if self.reason is None else self.reason.value,
+            "needed": self.needed,
         }
