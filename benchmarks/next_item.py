@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import django
@@ -36,14 +37,14 @@ ANSWERED = 100_000
 CONTROL = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
 
 
-def make(size: int, lead: User) -> Project:
+def make(size: int, lead: User, classes: Sequence[str] = ("one", "two", "three")) -> Project:
     """A project of this many open items, overlap 3."""
     slug = f"bench-{size}-{uuid.uuid4().hex[:6]}"
     document = {
         "slug": slug,
         "name": slug,
         "overlap": 3,
-        "questions": [{"key": "q", "kind": "single", "title": "Which?", "classes": ["one", "two", "three"]}],
+        "questions": [{"key": "q", "kind": "single", "title": "Which?", "classes": list(classes)}],
     }
     project = create_project(lead, document)
     batch = Batch.objects.create(project=project, number=1, name="bench", file_hash="0", n_items=size)

@@ -190,9 +190,71 @@ class PatternIndex:
         return _positions(p.row * k + p.label, wanted, p.size.size * k)
 
 
+def slot_patterns(slots: npt.NDArray[Any], n_classes: int) -> Patterns:
+    """The patterns of an array of items x slots: class codes in any integer type, -1 where a slot is empty.
+
+    Raises ValueError where (classes + 1) ** slots is more than some millions: make a LabelTable of it then.
+    """
+    if not _few_tuples(n_classes, slots.shape[1]):
+        raise ValueError("too many different rows: use find_patterns")
+    return _count_tuples(_tuple_codes(slots, n_classes), slots.shape[1], n_classes)[0]
+
+
+def _few_tuples(n_classes: int, width: int) -> bool:
+    return width * np.log2(n_classes + 1) <= np.log2(_SMALL_SPACE)
+
+
+def _tuple_codes(slots: npt.NDArray[Any], n_classes: int) -> npt.NDArray[np.int32]:
+    """One number per row: its entries plus one as digits to the base of classes + 1."""
+    base = np.int32(n_classes + 1)
+    codes = np.zeros(len(slots), dtype=np.int32)
+    for column in slots.T:
+        codes *= base
+        codes += column.astype(np.int32, copy=False)
+    return codes + np.int32(sum(int(base) ** place for place in range(slots.shape[1])))
+
+
+def _count_tuples(codes: npt.NDArray[np.int32], width: int, n_classes: int) -> tuple[Patterns, Ints]:
+    """The patterns of coded rows, and the number of its pattern for every code (-1: no answer)."""
+    base = n_classes + 1
+    rows = np.bincount(codes, minlength=base**width)
+    rows[0] = 0  # no answer at all
+    present = np.flatnonzero(rows)
+    place = base ** np.arange(width, dtype=np.intp)
+    digits = np.sort(present[:, None] // place % base, axis=1)
+    sets, inverse = np.unique(digits @ place, return_inverse=True)
+    multiplicity = np.bincount(inverse, weights=rows[present], minlength=sets.size).astype(np.intp)
+    answers = sets[:, None] // place % base
+    cells = np.arange(sets.size)[:, None] * base + answers
+    keys, count = np.unique(cells[answers > 0], return_counts=True)
+    number = np.full(rows.size, -1, dtype=np.intp)
+    number[present] = inverse
+    size = np.count_nonzero(answers, axis=1).astype(np.intp)
+    entries = keys // base, keys % base - 1, count.astype(np.intp)
+    return Patterns(multiplicity, size, *entries, n_classes), number
+
+
+def _uniform_slots(table: LabelTable, answered: Ints) -> npt.NDArray[Any] | None:
+    """The labels as items x slots where all items have as many answers, in the order of items, and slots are few."""
+    if answered.size == 0 or len(table) % answered.size:
+        return None
+    width = len(table) // answered.size
+    few = _few_tuples(table.n_classes, width)
+    if not few or table.item_order is not None or int(table.sizes.max()) != width:
+        return None
+    return table.label.reshape(-1, width)
+
+
 def find_patterns(table: LabelTable) -> PatternIndex:
     """Condense a table to its patterns: one pass over the answers, and a sort where keys are many."""
     answered = np.flatnonzero(table.sizes)
+    slots = _uniform_slots(table, answered)
+    if slots is not None:
+        codes = _tuple_codes(slots, table.n_classes)
+        patterns, number = _count_tuples(codes, slots.shape[1], table.n_classes)
+        of_item = np.full(table.sizes.size, -1, dtype=np.intp)
+        of_item[answered] = number[codes]
+        return PatternIndex(table, patterns, of_item)
     keys = _pattern_keys(table)
     if keys is None:
         multiplicity, of_answered = np.ones(answered.size, dtype=np.intp), np.arange(answered.size)

@@ -17,6 +17,7 @@ from core.numerics.table import (
     factorise,
     find_patterns,
     pairs_within,
+    slot_patterns,
 )
 
 
@@ -136,3 +137,21 @@ def test_keys_are_counted_directly_or_by_sorting(space: int, monkeypatch: pytest
         counter.add(np.array([7, 3, 7]), np.array([1.0, 0.5, 2.0]))
     keys, found = counter.result()
     assert (keys.tolist(), found.tolist()) == ([3, 7], [2.0, 12.0])
+
+
+@given(
+    st.lists(st.lists(st.integers(-1, 2), min_size=3, max_size=3), max_size=30),
+    st.sampled_from([np.int8, np.int64]),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_of_slots_have_the_patterns_of_their_answers(rows: list[list[int]], kind: type) -> None:
+    slots = np.array(rows, dtype=kind).reshape(-1, 3)
+    patterns = slot_patterns(slots, 3)
+    assert contents(patterns) == Counter(
+        tuple(sorted(k for k in row if k >= 0)) for row in rows if max(row) >= 0
+    )
+
+
+def test_slots_with_too_many_different_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="use find_patterns"):
+        slot_patterns(np.zeros((2, 9), dtype=np.int8), 20)

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.models import Invitation, Membership
 from tests.conftest import Actors, client_of
+from tests.factories.account import make_user
 from tests.factories.project import add_member
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +129,41 @@ def test_a_lead_decides_over_nobody_above(actors: Actors) -> None:
     assert (roles["alice"], roles["eve"]) == ("owner", "lead")
     assert actors.membership(actors.alice).active
     assert not Invitation.objects.exists()
+
+
+def test_many_people_come_in_pages_and_are_found_by_name(
+    actors: Actors, django_assert_max_num_queries: Any
+) -> None:
+    for n in range(120):
+        add_member(actors.project, None, name=f"w{n:03}")
+    browser = client_of(actors.alice)
+
+    with django_assert_max_num_queries(25):
+        first = browser.get(PAGE)
+    second = browser.get(PAGE + first.context["next_url"])
+    third = browser.get(PAGE + second.context["next_url"])
+    back = browser.get(PAGE + third.context["previous_url"])
+    found = browser.get(PAGE, {"q": "W077"}).content.decode()
+
+    assert "124 people work on this project" in first.content.decode()
+    assert (len(first.context["rows"]), len(second.context["rows"])) == (50, 50)
+    names = {row["member"].name for page in (first, second) for row in page.context["rows"]}
+    assert len(names) == 100
+    assert [row["member"] for row in back.context["rows"]] == [
+        row["member"] for row in second.context["rows"]
+    ]
+    assert third.context["next_url"] == ""
+    assert "w077" in found
+    assert "w078" not in found
+    assert "Nobody here has" in browser.get(PAGE, {"q": "zoe"}).content.decode()
+
+
+def test_the_people_page_costs_the_same_for_any_number_of_accounts(actors: Actors) -> None:
+    browser = client_of(actors.alice)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(PAGE)
+    for n in range(20):
+        add_member(actors.project, make_user(f"person-{n}"))
+    with CaptureQueriesContext(connection) as many:
+        browser.get(PAGE)
+    assert len(many) == len(few)

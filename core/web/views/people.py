@@ -1,6 +1,7 @@
 """The people of a project: roles, caps, invitations, removal, password recovery."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.access import Action, get_membership, rank
 from core.exceptions import Conflict, DomainError, Invalid, NotAllowed
 from core.models import Membership
-from core.selectors.membership import find_member, may_reset, members_of, open_invitations
+from core.selectors.membership import find_member, open_invitations, page_of_members, resettable, roles_in
 from core.selectors.site import public_address
 from core.services.account import make_reset_link
 from core.services.membership import (
@@ -28,10 +29,13 @@ from core.services.membership import (
 from core.web.forms.people import InvitationForm, MemberForm
 from core.web.pages import page_actor, project_page, tell_form
 
+PER_PAGE = 50
+LONGEST_SEARCH = 200
 
-def _row(viewer: Membership, member: Membership) -> dict[str, Any]:
+
+def _row(viewer: Membership, member: Membership, resettable: set[int]) -> dict[str, Any]:
     decides = member.active and rank(member.role) <= rank(viewer.role)
-    resets = bool(decides and member.user and viewer.user and may_reset(viewer.user, member.user))
+    resets = decides and member.user_id in resettable
     initial = {"role": member.role, "cap": member.cap}
     form = MemberForm(viewer.role, initial=initial, prefix=f"member-{member.pk}") if decides else None
     facts = [
@@ -47,13 +51,30 @@ def _row(viewer: Membership, member: Membership) -> dict[str, Any]:
     return {"member": member, "form": form, "resets": resets, "removal_facts": facts}
 
 
+def _page_url(after: int | None, named: str) -> str:
+    return "" if after is None else f"?{urlencode({'after': after, 'q': named})}"
+
+
 def _page(
     request: HttpRequest, viewer: Membership, form: InvitationForm | None = None, **context: Any
 ) -> HttpResponse:
-    rows = [_row(viewer, member) for member in members_of(viewer.project)]
+    named = request.GET.get("q", "").strip()[:LONGEST_SEARCH]
+    after = request.GET.get("after", "")
+    page = page_of_members(
+        viewer.project, active=True, named=named, after=int(after) if after.isdecimal() else 0, size=PER_PAGE
+    )
+    users = [member.user for member in page.members if member.user]
+    may_reset = resettable(viewer.user, users) if viewer.user else set()
+    former = page_of_members(viewer.project, active=False, named=named, size=PER_PAGE)
     context = {
-        "rows": [row for row in rows if row["member"].active],
-        "former": [row["member"] for row in rows if not row["member"].active],
+        "rows": [_row(viewer, member, may_reset) for member in page.members],
+        "n_members": sum(roles_in(viewer.project).values()),
+        "named": named,
+        "searchable": bool(named or page.previous is not None or page.next),
+        "previous_url": _page_url(page.previous, named),
+        "next_url": _page_url(page.next, named),
+        "former": former.members,
+        "more_former": former.next is not None,
         "invitations": open_invitations(viewer.project),
         "form": form or InvitationForm(viewer.role),
         **context,
