@@ -29,6 +29,7 @@ from core.numerics.bootstrap import item_bootstrap
 from core.numerics.coefficients import Observed, brennan_prediger, fleiss_kappa, gwet_ac1, percent_agreement
 from core.numerics.dawid_skene import fit_dawid_skene
 from core.numerics.pairs import pair_agreements
+from core.numerics.results import Figure
 from core.numerics.table import LabelTable, Patterns, slot_patterns
 
 CLASSES, PEOPLE, PER_ITEM, DRAWS = 5, 50, 3, 1000
@@ -49,8 +50,9 @@ def simulate(items: int) -> tuple[People, Labels]:
     truth = rng.choice(CLASSES, size=items, p=[0.45, 0.25, 0.15, 0.10, 0.05])
     accuracy = rng.beta(8, 2.2, size=PEOPLE)
     first = rng.integers(PEOPLE, size=items)
-    step = rng.integers(1, PEOPLE // PER_ITEM, size=items)
-    who = (first[:, None] + step[:, None] * np.arange(PER_ITEM)) % PEOPLE
+    second = rng.integers(1, PEOPLE, size=items)  # so many places behind the first
+    third = 1 + (second - 1 + rng.integers(1, PEOPLE - 1, size=items)) % (PEOPLE - 1)
+    who = (first[:, None] + np.stack([np.zeros_like(first), second, third], axis=1)) % PEOPLE
     right = rng.random((items, PER_ITEM)) < accuracy[who]
     wrong = (truth[:, None] + rng.integers(1, CLASSES, size=(items, PER_ITEM))) % CLASSES
     labels = np.where(right, truth[:, None], wrong)
@@ -73,23 +75,29 @@ def alpha(labels: Labels) -> float:
     return krippendorff_alpha(patterns, nominal_scale(CLASSES), patterns.n_items).value or 0.0
 
 
-def five(labels: Labels) -> list[object]:
+def five(labels: Labels) -> dict[str, Figure]:
     """Percent agreement, alpha, AC1, Fleiss' kappa and Brennan-Prediger, all with standard errors."""
-    patterns = slot_patterns(labels, CLASSES)
+    return _five(slot_patterns(labels, CLASSES))
+
+
+def _five(patterns: Patterns) -> dict[str, Figure]:
     seen = Observed(patterns, ONES)
-    return [
-        percent_agreement(seen),
-        krippendorff_alpha(patterns, nominal_scale(CLASSES), patterns.n_items),
-        gwet_ac1(seen, CLASSES),
-        fleiss_kappa(seen),
-        brennan_prediger(seen, CLASSES),
-    ]
+    return {
+        "percent_agreement": percent_agreement(seen),
+        "krippendorff_alpha": krippendorff_alpha(patterns, nominal_scale(CLASSES), patterns.n_items),
+        "gwet_ac1": gwet_ac1(seen, CLASSES),
+        "fleiss_kappa": fleiss_kappa(seen),
+        "brennan_prediger": brennan_prediger(seen, CLASSES),
+    }
 
 
-def bootstrap(labels: Labels) -> object:
-    """A thousand item bootstraps of every coefficient that has one, from the array of labels."""
-    patterns: Patterns = slot_patterns(labels, CLASSES)
-    return item_bootstrap(patterns, n_draws=DRAWS, seed=1)
+def bootstrap(labels: Labels) -> dict[str, Figure]:
+    """A thousand item bootstraps of those five, from the array of labels."""
+    patterns = slot_patterns(labels, CLASSES)
+    scale = nominal_scale(CLASSES)
+    return item_bootstrap(
+        patterns, _five(patterns), scale=scale, weight=ONES, n_permitted=CLASSES, n=DRAWS, seed=1
+    )
 
 
 def table_of(who: People, labels: Labels) -> LabelTable:
@@ -101,8 +109,8 @@ def table_of(who: People, labels: Labels) -> LabelTable:
 def seconds_per_iteration(who: People, labels: Labels) -> float:
     """Dawid-Skene: what one more iteration costs, on the same answers."""
     table = table_of(who, labels)
-    few = best(lambda: fit_dawid_skene(table, tolerance=0.0, most_iterations=2), 2)
-    more = best(lambda: fit_dawid_skene(table, tolerance=0.0, most_iterations=7), 2)
+    few = best(lambda: fit_dawid_skene(table, tolerance=-1.0, most_iterations=2), 2)
+    more = best(lambda: fit_dawid_skene(table, tolerance=-1.0, most_iterations=7), 2)
     return (more - few) / 5
 
 
@@ -199,7 +207,7 @@ def fill(items: int) -> str:
     from benchmarks.next_item import make
     from core.models import Membership, User
 
-    lead = User.objects.create(username="bench-lead")
+    lead = User.objects.create(username="bench-lead", may_create_projects=True)
     project = make(items, lead, ["one", "two", "three", "four", "five"])
     people = [Membership.objects.create(project=project, name=f"w{n:02}").pk for n in range(PEOPLE)]
     question = project.questions.get()
@@ -274,7 +282,7 @@ def whole_report(items: int) -> None:
     with database() as environment:
         for step in (["manage.py", "migrate", "-v0"], ["-m", "benchmarks.agreement", "--fill", str(items)]):
             done = subprocess.run(
-                [sys.executable, *step], env=environment, check=True, capture_output=True, text=True
+                [sys.executable, *step], env=environment, check=True, stdout=subprocess.PIPE, text=True
             )
         slug = done.stdout.split()[-1]
         subprocess.run(

@@ -3,8 +3,9 @@
     DATABASE_URL=postgresql://… python -m benchmarks.next_item [--rounds 600] [--sizes 10000,100000,1000000]
 
 Each round is what the label page does: one POST of an answer that carries the next item back, through the whole
-API (token, access, service, database), in this process. The annotator is new, except in the last row: there the
-person has answered 100,000 items that are still open to others. Every project is as large as its row says and
+API (token, access, service, database), in this process. The annotator is new, except in the last rows: there the
+person has answered 100,000 items that are still open to others; and in the very last, half of the hand-outs are
+repeats of these or gold, of which there is some on every hundredth item. Every project is as large as its row says and
 stands in the same database. Reported: milliseconds (p50, p99), statements per submit, and the ratio to the first
 row.
 """
@@ -87,12 +88,32 @@ def answer_many(member: Membership, count: int) -> None:
         cursor.execute("UPDATE core_membership SET answered = %s WHERE id = %s", [count, member.pk])
 
 
+@transaction.atomic
+def mix_passes(member: Membership) -> None:
+    """From now on half of the hand-outs are repeats and gold; half of this person's answers are old enough."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE core_annotation SET created_at = created_at - interval '30 days' WHERE annotator_id = %s
+               AND id <= (SELECT (min(id) + max(id)) / 2 FROM core_annotation WHERE annotator_id = %s)""",
+            [member.pk, member.pk],
+        )
+        cursor.execute(
+            """INSERT INTO core_gold (item_id, question_id, label_class_id)
+               SELECT i.id, q.id, (SELECT min(c.id) FROM core_labelclass c WHERE c.question_id = q.id)
+               FROM core_item i JOIN core_question q ON q.project_id = i.project_id
+               WHERE i.project_id = %s AND i.id %% 100 = 0""",
+            [member.project_id],
+        )
+    Project.objects.filter(pk=member.project_id).update(retest_rate="0.25", gold_rate="0.25")
+
+
 def analyse() -> None:
     """Let the planner know the tables as it would after the first minutes of use."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE) core_item")
         cursor.execute("VACUUM (ANALYZE) core_annotation")
         cursor.execute("VACUUM (ANALYZE) core_lease")
+        cursor.execute("VACUUM (ANALYZE) core_gold")
 
 
 def post(client: Client, secret: str, path: str, body: dict[str, Any]) -> Any:
@@ -155,6 +176,9 @@ def main() -> None:
             measure(largest, veteran_secret, options.rounds),
         )
     )
+    mix_passes(veteran)
+    analyse()
+    rows.append(("the same, half of them blind passes", measure(largest, veteran_secret, options.rounds)))
     base = rows[0][1]
     print(f"{'':<36} {'first':>8} {'p50 ms':>8} {'p99 ms':>8} {'p50 x':>6} {'p99 x':>6} {'statements':>10}")
     for name, row in rows:

@@ -27,6 +27,7 @@ class Action(StrEnum):
     GUIDELINE_EDIT = "guideline:edit"
     ITEMS_READ = "items:read"
     ITEMS_EDIT = "items:edit"
+    ITEMS_TAG = "items:tag"
     IMPORTS_READ = "imports:read"
     IMPORTS_EDIT = "imports:edit"
     ASSETS_READ = "assets:read"
@@ -55,6 +56,7 @@ ROLES: dict[Action, frozenset[Role]] = {
     Action.GUIDELINE_EDIT: LEADS,
     Action.ITEMS_READ: REVIEWERS,
     Action.ITEMS_EDIT: LEADS,
+    Action.ITEMS_TAG: REVIEWERS,
     Action.IMPORTS_READ: LEADS,
     Action.IMPORTS_EDIT: LEADS,
     Action.ASSETS_READ: EVERYBODY,
@@ -84,6 +86,7 @@ SCOPES: dict[Action, frozenset[Scope]] = {
     Action.GUIDELINE_EDIT: _LEAD,
     Action.ITEMS_READ: _LABELS | _ITEMS,
     Action.ITEMS_EDIT: _ITEMS,
+    Action.ITEMS_TAG: _ITEMS,
     Action.IMPORTS_READ: _ITEMS,
     Action.IMPORTS_EDIT: _ITEMS,
     Action.ASSETS_READ: _READS,
@@ -235,11 +238,13 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "images": {"GET": Action.IMPORTS_EDIT, "POST": Action.IMPORTS_EDIT},
     "batch": {"GET": Action.ITEMS_EDIT, "POST": Action.ITEMS_EDIT},
     "items": {"GET": Action.ITEMS_READ},
+    "items_tag": {"POST": Action.ITEMS_TAG},
     "item": {"GET": Action.ITEMS_READ},
     "item_withdraw": {"POST": Action.ITEMS_EDIT},
     "item_restore": {"POST": Action.ITEMS_EDIT},
     "item_return": {"POST": Action.ITEMS_EDIT},
     "item_flags_read": {"POST": Action.ITEMS_EDIT},
+    "item_tags": {"POST": Action.ITEMS_TAG},
     "item_correct": {"GET": Action.ITEMS_EDIT, "POST": Action.ITEMS_EDIT},
     "api:schema": {"GET": Door.PUBLIC},
     "api:projects": {"GET": Door.SIGNED_IN, "POST": Door.CREATES_PROJECTS},
@@ -248,6 +253,7 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "api:project-resume": {"POST": Action.PROJECT_EDIT},
     "api:project-archive": {"POST": Action.PROJECT_ARCHIVE},
     "api:project-clone": {"POST": Action.PROJECT_CLONE},
+    "api:overlap": {"GET": Action.AGREEMENT_READ, "POST": Action.PROJECT_EDIT},
     "api:questions": {"GET": Action.PROJECT_READ, "POST": Action.PROJECT_EDIT},
     "api:question": {"PATCH": Action.PROJECT_EDIT},
     "api:classes": {"POST": Action.PROJECT_EDIT},
@@ -283,6 +289,7 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "api:import-discard": {"POST": Action.IMPORTS_EDIT},
     "api:items": {"GET": Action.ITEMS_READ},
     "api:item": {"GET": Action.ITEMS_READ, "PATCH": Action.ITEMS_EDIT},
+    "api:tags": {"GET": Action.ITEMS_READ, "POST": Action.ITEMS_TAG, "DELETE": Action.ITEMS_TAG},
     "api:item-withdraw": {"POST": Action.ITEMS_EDIT},
     "api:item-restore": {"POST": Action.ITEMS_EDIT},
     "api:item-return": {"POST": Action.ITEMS_EDIT},
@@ -295,8 +302,22 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "api:annotations": {"GET": Action.LABELS_READ},
     "api:labels": {"GET": Action.LABELS_READ},
     "api:agreement": {"GET": Action.AGREEMENT_READ},
+    "api:agreement-pairs": {"GET": Action.AGREEMENT_READ},
+    "api:aggregation": {"GET": Action.AGREEMENT_READ},
+    "api:hlp": {"GET": Action.AGREEMENT_READ},
+    "api:runs": {"GET": Action.AGREEMENT_READ, "POST": Action.IMPORTS_EDIT},
+    "api:run": {"GET": Action.AGREEMENT_READ},
     "agreement": {"GET": Action.AGREEMENT_READ},
+    "record": {"GET": Action.OWN_WORK_READ},
+    "api:record": {"GET": Action.OWN_WORK_READ},
+    "agreement_newer": {"GET": Action.AGREEMENT_READ},
+    "agreement_people": {"GET": Action.AGREEMENT_READ},
+    "agreement_pairs": {"GET": Action.AGREEMENT_READ},
+    "agreement_items": {"GET": Action.AGREEMENT_READ},
     "agreement_table": {"GET": Action.AGREEMENT_READ},
+    "agreement_picture": {"GET": Action.AGREEMENT_READ},
+    "hlp": {"GET": Action.AGREEMENT_READ},
+    "hlp_table": {"GET": Action.AGREEMENT_READ},
     "labels": {"GET": Action.LABELS_READ},
 }
 

@@ -1,6 +1,7 @@
 """Lists in pages that stay right while rows are added: by key, with an opaque signed cursor."""
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.core import signing
@@ -25,6 +26,7 @@ PAGES = [
 LONGEST_VALUE = 1000
 SALT = "core.api.pagination"
 AnyModel = TypeVar("AnyModel", bound=Model)
+Row = TypeVar("Row")
 
 
 def allowed_parameters(request: Request, names: Collection[str], *, paged: bool = False) -> dict[str, str]:
@@ -81,6 +83,32 @@ def paginate(
     query = request.query_params.copy()
     query["cursor"] = signing.dumps({"by": list(order), "at": last}, salt=SALT)
     return page, public_address(request, f"{request.path}?{query.urlencode()}")
+
+
+def paginate_list(
+    request: Request, rows: Iterable[Row], key: Callable[[Row], Sequence[str]]
+) -> tuple[list[Row], str | None]:
+    """As paginate, for rows in memory, in the order of their keys; every key is there once."""
+    size, cursor = _page_size(request), request.query_params.get("cursor")
+    found = sorted(rows, key=lambda row: list(key(row)))
+    if cursor is not None:
+        after = _position_in_list(cursor)
+        found = found[bisect_right(found, after, key=lambda row: list(key(row))) :]
+    if len(found) <= size:
+        return found, None
+    query = request.query_params.copy()
+    query["cursor"] = signing.dumps({"by": "list", "at": list(key(found[size - 1]))}, salt=SALT)
+    return found[:size], public_address(request, f"{request.path}?{query.urlencode()}")
+
+
+def _position_in_list(cursor: str) -> list[str]:
+    try:
+        content = signing.loads(cursor, salt=SALT)
+    except signing.BadSignature:
+        raise Invalid("bad-cursor", "This cursor was not made here.") from None
+    if content["by"] != "list":
+        raise Invalid("bad-cursor", "This cursor belongs to another list.")
+    return list(content["at"])
 
 
 def _page_size(request: Request) -> int:

@@ -8,16 +8,17 @@ from typing import BinaryIO, Literal
 
 from core.formats.errors import RowError
 from core.formats.reader import read_rows
-from core.formats.rows import ANNOTATION_OPTIONAL, ANNOTATION_REQUIRED, GOLD_REQUIRED
+from core.formats.rows import ANNOTATION_OPTIONAL, ANNOTATION_REQUIRED, GOLD_REQUIRED, PREDICTION_REQUIRED
 from core.formats.table import DEFAULT_LIMITS, Format, Limits, Row
 
 PREVIEW_ROWS = 10
-Kind = Literal["items", "annotations", "gold"]
+Kind = Literal["items", "annotations", "gold", "predictions"]
 
 _TARGETS: Mapping[Kind, tuple[str, ...]] = {
     "items": ("id",),
     "annotations": (*ANNOTATION_REQUIRED, *ANNOTATION_OPTIONAL),
     "gold": GOLD_REQUIRED,
+    "predictions": PREDICTION_REQUIRED,
 }
 # Names seen in the wild, compared in lower case with everything but letters and digits taken out.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +42,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "repeat": ("repeat", "round"),
     "pass": ("pass",),
 }
+# In a file of predictions the model's own column goes first: many name the truth beside it.
+_MODEL_LABELS = ("prediction", "predictedlabel", "predicted", "predlabel", "pred", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,10 @@ def suggest_mapping(columns: tuple[str, ...], kind: Kind) -> dict[str, str]:
         if target in mapping:
             continue
         bare = {_bare(column): column for column in reversed(free)}
-        source = next((bare[alias] for alias in _ALIASES[target] if alias in bare), None)
+        aliases = _ALIASES[target]
+        if kind == "predictions" and target == "label":
+            aliases = _MODEL_LABELS + aliases
+        source = next((bare[alias] for alias in aliases if alias in bare), None)
         if source is not None:
             mapping[target] = source
             free.remove(source)

@@ -1,4 +1,4 @@
-"""Typed rows: what an item, an annotation or a gold answer must look like, whatever format it came in.
+"""Typed rows: what an item, an annotation, a gold answer or a prediction must look like in any format.
 
 `columns` maps the names of this contract to the names in the file ({"id": "tweet_id", "text": "body"}):
 target to source. A file column that no target claims keeps its own name.
@@ -18,10 +18,13 @@ MAX_ID_CHARACTERS = 200
 ANNOTATION_REQUIRED = ("item_id", "annotator", "question", "label")
 ANNOTATION_OPTIONAL = ("created_at", "elapsed_ms", "repeat", "pass")
 GOLD_REQUIRED = ("item_id", "question", "label")
+PREDICTION_REQUIRED = GOLD_REQUIRED
 
 _META = "meta."
+PROB = "prob."
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}(?:\.0+)?", re.ASCII)
+_NUMBER = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 Label = str | int | float | bool | list[object]
 
@@ -60,6 +63,17 @@ class GoldRow(NamedTuple):
     item_id: str
     question: str
     label: Label
+
+
+class PredictionRow(NamedTuple):
+    """What a model says about one question of one item; ``probabilities`` by the name of the class."""
+
+    number: int
+    line: int
+    item_id: str
+    question: str
+    label: Label
+    probabilities: dict[str, float]
 
 
 class _Refusal(Exception):  # noqa: N818 -- never leaves this module
@@ -103,6 +117,22 @@ def gold_rows(rows: Rows, columns: Mapping[str, str] | None = None) -> Iterator[
     """Yield gold answers; other columns are not read. Raises FileError as `annotation_rows` does."""
     sources = _sources(rows, columns, GOLD_REQUIRED, ())
     yield from _typed(rows, lambda row: _gold(row, sources))
+
+
+def prediction_rows(
+    rows: Rows, columns: Mapping[str, str] | None = None
+) -> Iterator[PredictionRow | RowError]:
+    """Yield predictions; ``prob.<class>`` columns, or an object ``prob``, give probabilities from 0 to 1.
+
+    An empty cell is no probability, so one file may hold several questions with classes of their own. Other
+    columns are not read. Raises FileError as `annotation_rows` does.
+    """
+    chosen = {target: source for target, source in (columns or {}).items() if source}
+    probable = {target: source for target, source in chosen.items() if target.startswith(PROB)}
+    sources = _sources(rows, columns, PREDICTION_REQUIRED, tuple(probable))
+    claimed = frozenset(sources.values())
+    renames = {source: target.removeprefix(PROB) for target, source in probable.items()}
+    yield from _typed(rows, lambda row: _prediction(row, sources, renames, claimed))
 
 
 def _typed(rows: Rows, make: Callable[[Row], _T]) -> Iterator[_T | RowError]:
@@ -249,6 +279,42 @@ def _gold(row: Row, sources: Mapping[str, str]) -> GoldRow:
         _name("question", _taken(values, sources, "question")),
         _label(_taken(values, sources, "label")),
     )
+
+
+def _prediction(
+    row: Row, sources: Mapping[str, str], renames: Mapping[str, str], claimed: frozenset[str]
+) -> PredictionRow:
+    values = dict(row.values)
+    item_id = _name("item_id", _taken(values, sources, "item_id"))
+    question = _name("question", _taken(values, sources, "question"))
+    label = _label(_taken(values, sources, "label"))
+    given: list[tuple[str, object]] = []
+    for name, value in values.items():
+        if name in renames:
+            given.append((renames[name], value))
+        elif name.startswith(PROB) and name not in claimed:
+            given.append((name.removeprefix(PROB), value))
+        elif name == "prob" and isinstance(value, dict):
+            given.extend(value.items())
+    found: dict[str, float] = {}
+    for name, value in given:
+        if value is None or value == "":
+            continue
+        if name in found:
+            raise _Refusal(PROB + name, "column-conflict", f"The probability of {name} stands there twice.")
+        found[name] = _probability(PROB + name, value)
+    return PredictionRow(row.number, row.line, item_id, question, label, found)
+
+
+def _probability(column: str, value: object) -> float:
+    number: float | None = None
+    if isinstance(value, str):
+        number = float(value) if _NUMBER.fullmatch(value) else None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(min(value, 2))
+    if number is None or not 0 <= number <= 1:
+        raise _Refusal(column, "bad-probability", f"{column} must be a number from 0 to 1.")
+    return number
 
 
 _ABSENT = object()

@@ -4,13 +4,14 @@ Codes go in and codes come out; names belong to the caller. Nothing here raises 
 is a Figure without a value and with a reason.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.special import ndtr
 
 from core.numerics.alpha import Level, Scale, binary_alphas, krippendorff_alpha, nominal_scale
+from core.numerics.chance import AgainstChance, fleiss_against_chance
 from core.numerics.coefficients import (
     Observed,
     brennan_prediger,
@@ -19,9 +20,11 @@ from core.numerics.coefficients import (
     gwet_ac1,
     percent_agreement,
 )
+from core.numerics.icc import intraclass, mean_absolute_difference
 from core.numerics.intervals import t_interval, wilson_interval
 from core.numerics.pairs import PairAgreement, pair_agreements
 from core.numerics.results import Figure, Method, Reason
+from core.numerics.sets import set_agreement
 from core.numerics.table import (
     Bools,
     Floats,
@@ -34,19 +37,14 @@ from core.numerics.table import (
     pairs_within,
     totals,
 )
+from core.numerics.texts import text_agreement
+from core.numerics.verdicts import Verdict, verdicts
+from core.numerics.weights import MOST_CLASSES, Table, WeightName, Weights, named_weights
 
 SKEWED_CLASSES = "skewed_classes"
+WEIGHTED = ("percent_agreement", "gwet_ac2", "fleiss_kappa", "brennan_prediger", "conger_kappa")
 _SKEW = 0.2  # |AC1 - alpha| above this: chance is judged very differently because classes are uneven
 _MIN_ITEMS = 2
-
-LANDIS_KOCH = (
-    ("almost_perfect", 0.8, 1.0),
-    ("substantial", 0.6, 0.8),
-    ("moderate", 0.4, 0.6),
-    ("fair", 0.2, 0.4),
-    ("slight", 0.0, 0.2),
-    ("poor", -1.0, 0.0),
-)
 
 
 class Uncertain(StrEnum):
@@ -89,7 +87,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class UncertainClass:
-    """One uncertainty class: its answers and their share of all answers."""
+    """One class, how many answers or items it stands for, and a share of answers."""
 
     label: int
     n: int
@@ -98,28 +96,24 @@ class UncertainClass:
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """How often people cannot tell, and whether they agree on when."""
+    """How often people cannot tell, and whether they agree on when.
+
+    `by_class` are the uncertainty classes; `by_majority` the other classes, over the items on which more of the
+    certain answers are of the class than of any other: `n` such items, and the share of uncertain answers there.
+    """
 
     rate: Figure
     alpha_on_abstaining: Figure
     by_class: tuple[UncertainClass, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The highest level reached with at least 95 % probability, and that probability (Gwet 2014)."""
-
-    level: str
-    probability: float
-    scale: str = "landis_koch"
-    coefficient: str = "krippendorff_alpha"
+    by_majority: tuple[UncertainClass, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementReport:
     """Everything the report of one question says, in codes.
 
-    `n_items` have an answer, `n_items_used` have two or more (after dropping uncertain answers where they count
+    `chance` tests Fleiss' kappa against 0, where all items have equally many answers. `weighted` is None without weights, `sets` unless answers are sets, `texts` unless they are texts;
+    `intraclass` and `mean_absolute_difference` are None below the interval level. `n_items` have an answer, `n_items_used` have two or more (after dropping uncertain answers where they count
     as missing). `dropped_one_annotation` items have only one. `*_cut` say how much was left out of a list by
     its limit: lists keep what is most frequent.
     """
@@ -134,7 +128,13 @@ class AgreementReport:
     dropped_one_annotation: int
     dropped_uncertain: int
     coefficients: dict[str, Figure]
-    verdict: Verdict | None
+    chance: AgainstChance | None
+    weighted: dict[str, Figure] | None
+    sets: dict[str, Figure] | None
+    texts: dict[str, Figure] | None
+    intraclass: dict[str, Figure] | None
+    mean_absolute_difference: Figure | None
+    verdicts: tuple[Verdict, ...]
     per_class: tuple[ClassAgreement, ...]
     classes_cut: int
     pairs: tuple[PairAgreement, ...]
@@ -145,6 +145,27 @@ class AgreementReport:
     uncertainty: Uncertainty
     warnings: tuple[str, ...]
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """That of Landis and Koch's scale."""
+        return self.verdicts[0] if self.verdicts else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The answers under one reading of uncertain ones.
+
+    `alone` classes agree with nothing, `weight` is 1 where two answers of a class agree, and `n_classes` are
+    permitted.
+    """
+
+    table: LabelTable
+    index: PatternIndex
+    unsure: Bools
+    alone: Bools
+    weight: Floats
+    n_classes: int
+
 
 def agreement_report(
     table: LabelTable,
@@ -152,6 +173,10 @@ def agreement_report(
     level: Level | str = Level.NOMINAL,
     uncertain: Uncertain | str = Uncertain.CLASS,
     uncertain_classes: frozenset[int] = frozenset(),
+    weights: WeightName | str | Floats | None = None,
+    members: Bools | None = None,
+    texts: Sequence[str] | None = None,
+    details: bool = True,
     max_pairs: int = 5000,
     max_classes: int = 200,
     max_confusions: int = 500,
@@ -159,31 +184,44 @@ def agreement_report(
     """Agreement between the annotators of a table.
 
     `level` sets the distances of Krippendorff's alpha (with `table.values`, or else the order of the class
-    codes); every other coefficient compares answers for equality. `uncertain_classes` are the codes of the
-    classes that say "I can't tell"; they have no rank or number: beyond the nominal level such an answer lies as
-    far from every other one as the two furthest values in use.
+    codes); every other coefficient compares answers for equality, and those of `weighted` by `weights`: a name,
+    or a table classes x classes of numbers from 0 to 1 (of a pair the annotator with the lower code is the row;
+    where nobody is first the table and its mirror image are averaged). Named weights other than quadratic are
+    left out beyond MOST_CLASSES classes.
+
+    `uncertain_classes` are the codes of the classes that say "I can't tell"; they have no rank or number: beyond
+    the nominal level such an answer lies as far from every other one as the two furthest values in use, and
+    named weights give it nothing.
+
+    Where classes are sets, `members` (classes x things) says what they hold, and `per_class` speaks of the
+    things, each ticked or not; where they are texts, `texts` are those. Without `details` there are only counts,
+    `coefficients`, `verdicts`, `per_class`, `uncertainty` and `warnings`.
     """
     level, uncertain = Level(level), Uncertain(uncertain)
     unsure = np.zeros(table.n_classes, dtype=np.bool_)
     unsure[[code for code in uncertain_classes if code < table.n_classes]] = True
     said_unsure = unsure[table.label]
-    counted = table.keep(~said_unsure) if uncertain is Uncertain.MISSING and said_unsure.any() else table
-    n_classes = table.n_classes - (int(unsure.sum()) if uncertain is Uncertain.MISSING else 0)
-    alone = unsure if uncertain is Uncertain.DISAGREE else np.zeros_like(unsure)
-    weight = np.where(alone, 0.0, 1.0)
-    if uncertain is Uncertain.MISSING:
-        weight = np.where(unsure, 0.0, weight)  # not a permitted class: no part in any sum over classes
-
     everything = find_patterns(table)
-    index = everything if counted is table else find_patterns(counted)
-    seen = Observed(index.patterns, weight)
-    scale = _scale(table, level, unsure, weight)
-    coefficients = _coefficients(seen, counted, index, scale, n_classes)
+    read = _read(table, everything, uncertain, unsure)
+    counted, index = read.table, read.index
+    seen = Observed(index.patterns, read.weight)
+    scale = _scale(table, level, unsure, read.weight)
+    coefficients = _coefficients(seen, read, scale)
+    partial = _partial(weights, read, scale) if details else None
+    weighted = None if partial is None else _weighted(read, scale, weights, partial)
     if table.n_annotators == 1:  # not even two answers of one person to one item are agreement
-        coefficients = dict.fromkeys(coefficients, seen.missing(Reason.ONE_ANNOTATOR))
-    per_class, classes_cut = _per_class(index.patterns, alone, max_classes)
-    pairs, pairs_cut = pair_agreements(counted, weight, max_pairs)
-    confusions, confusions_cut = _confusions(seen, max_confusions)
+        alone = seen.missing(Reason.ONE_ANNOTATOR)
+        coefficients = dict.fromkeys(coefficients, alone)
+        weighted = None if weighted is None else dict.fromkeys(weighted, alone)
+    per_class, classes_cut = (
+        _per_class(index.patterns, read.alone, max_classes)
+        if members is None
+        else _per_thing(index.patterns, read.alone, members, max_classes)
+    )
+    pairs, pairs_cut = pair_agreements(counted, read.weight, max_pairs, partial) if details else ([], 0)
+    confusions, confusions_cut = _confusions(seen, max_confusions) if details else ((), 0)
+    measured = details and level in {Level.INTERVAL, Level.RATIO} and table.values is not None
+    numbers = _certain(read) if measured else None
     return AgreementReport(
         level=level,
         uncertain=uncertain,
@@ -195,12 +233,18 @@ def agreement_report(
         dropped_one_annotation=counted.n_items - seen.n_used,
         dropped_uncertain=len(table) - len(counted),
         coefficients=coefficients,
-        verdict=_verdict(coefficients["krippendorff_alpha"]),
+        chance=fleiss_against_chance(seen, coefficients["fleiss_kappa"]),
+        weighted=weighted,
+        sets=set_agreement(index.patterns, members, read.alone) if details and members is not None else None,
+        texts=text_agreement(index.patterns, texts) if details and texts is not None else None,
+        intraclass=None if numbers is None else intraclass(numbers.table),
+        mean_absolute_difference=None if numbers is None else _mean_difference(numbers),
+        verdicts=verdicts(coefficients["krippendorff_alpha"]),
         per_class=per_class,
         classes_cut=classes_cut,
         pairs=tuple(pairs),
         pairs_cut=pairs_cut,
-        annotators=_annotators(table, counted, index, alone, said_unsure),
+        annotators=_annotators(table, counted, index, read.alone, said_unsure) if details else (),
         confusions=confusions,
         confusions_cut=confusions_cut,
         uncertainty=_uncertainty(everything.patterns, unsure),
@@ -208,31 +252,70 @@ def agreement_report(
     )
 
 
-def benchmark_probabilities(value: float, se: float, cuts: tuple[tuple[str, float, float], ...]) -> Floats:
-    """Cumulative probability, from the best level down, that the true coefficient is in a level or better.
-
-    `cuts` are (name, lower end, upper end) from the best down; the truth is taken as normal around `value` and
-    cut to [-1, 1] (Gwet 2014, chapter 6).
-    """
-    lower = np.array([low for _, low, _ in cuts])
-    upper = np.array([high for _, _, high in cuts])
-    if se <= 0:
-        inside = (value >= lower) & ((value < upper) | (upper >= 1.0))
-        return np.cumsum(inside.astype(np.float64))
-    whole = ndtr((value + 1) / se) - ndtr((value - 1) / se)
-    mass = (ndtr((value - lower) / se) - ndtr((value - upper) / se)) / whole
-    cumulative: Floats = np.minimum(np.cumsum(mass), 1.0)
-    return cumulative
+def _read(table: LabelTable, everything: PatternIndex, uncertain: Uncertain, unsure: Bools) -> _Read:
+    none = np.zeros_like(unsure)
+    if uncertain is Uncertain.CLASS or not unsure.any():
+        return _Read(table, everything, unsure, none, np.ones(unsure.size), unsure.size)
+    apart = np.where(unsure, 0.0, 1.0)
+    if uncertain is Uncertain.DISAGREE:
+        return _Read(table, everything, unsure, unsure, apart, unsure.size)
+    said = unsure[table.label]
+    counted = table.keep(~said) if said.any() else table
+    index = everything if counted is table else find_patterns(counted)
+    # Not permitted classes: no part in any sum over classes.
+    return _Read(counted, index, unsure, none, apart, unsure.size - int(unsure.sum()))
 
 
-def _verdict(figure: Figure, confidence: float = 0.95) -> Verdict | None:
-    if figure.value is None or figure.se is None:
+def _certain(read: _Read) -> _Read:
+    """Only the answers that are numbers."""
+    said = read.unsure[read.table.label]
+    if not said.any():
+        return read
+    counted = read.table.keep(~said)
+    return _Read(counted, find_patterns(counted), read.unsure, read.alone, read.weight, read.n_classes)
+
+
+def _mean_difference(read: _Read) -> Figure:
+    values = read.table.values
+    return mean_absolute_difference(
+        read.index.patterns, np.zeros(0) if values is None else values, read.table.n_items
+    )
+
+
+def _partial(weights: WeightName | str | Floats | None, read: _Read, scale: Scale) -> Weights | None:
+    """The weights asked for, under this reading of uncertain answers."""
+    if weights is None:
         return None
-    cumulative = benchmark_probabilities(max(figure.value, -1.0), figure.se, LANDIS_KOCH)
-    first = min(int(np.argmax(cumulative >= confidence)), len(LANDIS_KOCH) - 1)
-    if cumulative[first] < confidence:
-        first = len(LANDIS_KOCH) - 1
-    return Verdict(level=LANDIS_KOCH[first][0], probability=float(cumulative[first]))
+    if isinstance(weights, str):
+        name = WeightName(weights)
+        if name is not WeightName.QUADRATIC and scale.value.size > MOST_CLASSES:
+            return None
+        return named_weights(name, scale.value, read.unsure, read.weight)
+    lost = read.weight == 0
+    return Table(np.where(lost[:, None] | lost, 0.0, weights))
+
+
+def _weighted(
+    read: _Read, scale: Scale, weights: WeightName | str | Floats | None, partial: Weights
+) -> dict[str, Figure]:
+    """The coefficients that take weights, the weights being the same in both directions."""
+    even = partial.even() if isinstance(partial, Table) else partial
+    seen = Observed(read.index.patterns, read.weight, even)
+    if isinstance(weights, str) and weights == WeightName.RATIO and (scale.value[~read.unsure] < 0).any():
+        return dict.fromkeys(WEIGHTED, seen.missing(Reason.NEGATIVE_VALUES))
+    return dict(
+        zip(
+            WEIGHTED,
+            (
+                percent_agreement(seen),
+                gwet_ac1(seen, read.n_classes),
+                fleiss_kappa(seen),
+                brennan_prediger(seen, read.n_classes),
+                conger_kappa(seen, read.table, read.index),
+            ),
+            strict=True,
+        )
+    )
 
 
 def _scale(table: LabelTable, level: Level, unsure: Bools, weight: Floats) -> Scale:
@@ -240,18 +323,16 @@ def _scale(table: LabelTable, level: Level, unsure: Bools, weight: Floats) -> Sc
     return Scale(level, values, unsure, weight)
 
 
-def _coefficients(
-    seen: Observed, table: LabelTable, index: PatternIndex, scale: Scale, n_classes: int
-) -> dict[str, Figure]:
+def _coefficients(seen: Observed, read: _Read, scale: Scale) -> dict[str, Figure]:
     fleiss = fleiss_kappa(seen)
     return {
         "percent_agreement": percent_agreement(seen),
         "krippendorff_alpha": krippendorff_alpha(seen.patterns, scale, seen.n_items),
-        "gwet_ac1": gwet_ac1(seen, n_classes),
+        "gwet_ac1": gwet_ac1(seen, read.n_classes),
         "fleiss_kappa": fleiss,
         "scott_pi": fleiss,  # Fleiss' kappa is Scott's pi for any number of labelers
-        "brennan_prediger": brennan_prediger(seen, n_classes),
-        "conger_kappa": conger_kappa(seen, table, index),
+        "brennan_prediger": brennan_prediger(seen, read.n_classes),
+        "conger_kappa": conger_kappa(seen, read.table, read.index),
     }
 
 
@@ -279,6 +360,22 @@ def _per_class(all_patterns: Patterns, alone: Bools, limit: int) -> tuple[tuple[
         ClassAgreement(int(label), int(answers[label]), specific[k], alphas[k])
         for k, label in enumerate(chosen)
     ), int(used.size - chosen.size)
+
+
+def _per_thing(
+    p: Patterns, alone: Bools, members: Bools, limit: int
+) -> tuple[tuple[ClassAgreement, ...], int]:
+    """What sets hold, each thing ticked or not; the `limit` most frequent things."""
+    answers = (p.per_class(p.multiplicity[p.row] * p.count) @ members).astype(np.intp)
+    used = np.flatnonzero(answers)
+    chosen = np.sort(used[np.argsort(-answers[used], kind="stable")[:limit]])
+    rows = []
+    apart = np.array([False, False, True])  # ticked, not ticked, and sets that agree with nothing
+    for thing in chosen.tolist():
+        ticked = p.recoded(np.where(alone, 2, np.where(members[:, thing], 0, 1)), 3)
+        specific, alpha = _specific_agreements(ticked, apart)[0], binary_alphas(ticked, apart, p.n_items)[0]
+        rows.append(ClassAgreement(thing, int(answers[thing]), specific, alpha))
+    return tuple(rows), int(used.size - chosen.size)
 
 
 def _specific_agreements(patterns: Patterns, alone: Bools) -> list[Figure]:
@@ -408,7 +505,26 @@ def _uncertainty(patterns: Patterns, unsure: Bools) -> Uncertainty:
             UncertainClass(int(k), int(answers[k]), _rate(patterns, np.arange(unsure.size) == k))
             for k in np.flatnonzero(unsure)
         ),
+        by_majority=_by_majority(patterns, unsure),
     )
+
+
+def _by_majority(p: Patterns, unsure: Bools) -> tuple[UncertainClass, ...]:
+    """The share of uncertain answers where one class leads among the certain ones, by that class."""
+    if not unsure.any():
+        return ()
+    votes = np.where(unsure[p.label], 0, p.count)
+    most = np.zeros(p.size.size, dtype=np.intp)
+    np.maximum.at(most, p.row, votes)
+    leads = (votes == most[p.row]) & (votes > 0)
+    sole = leads & (p.per_row(leads)[p.row] == 1)
+    winner = np.full(p.size.size, -1, dtype=np.intp)
+    winner[p.row[sole]] = p.label[sole]
+    found = []
+    for k in np.unique(p.label[sole]).tolist():
+        led = p.standing_for(np.where(winner == k, p.multiplicity, 0))
+        found.append(UncertainClass(k, led.n_items, _rate(led, unsure)))
+    return tuple(found)
 
 
 def _rate(p: Patterns, chosen: Bools) -> Figure:

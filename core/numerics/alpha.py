@@ -45,7 +45,7 @@ class Scale:
 
 
 @dataclass(frozen=True, eq=False)
-class _Distances:
+class Distances:
     """Sums of distances: A per pattern, B in all, and what one more item of a pattern changes in A and in B."""
 
     within: Floats
@@ -73,7 +73,15 @@ def krippendorff_alpha(patterns: Patterns, scale: Scale, n_items: int) -> Figure
         if scale.level is Level.RATIO and (numbers < 0).any():
             return Figure.missing(Reason.NEGATIVE_VALUES, n_items=n, n_pairs=pairs)
     d = _nominal(p, scale.weight) if scale.level is Level.NOMINAL else _metric(p, scale)
-    if places == 1 or d.between <= 0:
+    if places == 1:
+        return Figure.missing(Reason.ONE_CLASS, n_items=n, n_pairs=pairs)
+    return alpha_of(p, d, n_items)
+
+
+def alpha_of(p: Patterns, d: Distances, n_items: int) -> Figure:
+    """Alpha from its sums of distances over the patterns `p`, all of two answers or more and two items at least."""
+    n, pairs = p.n_items, int(p.multiplicity @ (p.size * (p.size - 1) // 2))
+    if d.between <= 0:
         return Figure.missing(Reason.ONE_CLASS, n_items=n, n_pairs=pairs)
     answers = float(p.multiplicity @ p.size)
     ratio = float(p.multiplicity @ d.within) / d.between
@@ -117,7 +125,7 @@ def nominal_scale(n_classes: int) -> Scale:
     return Scale(Level.NOMINAL, np.zeros(n_classes), np.zeros(n_classes, dtype=np.bool_), np.ones(n_classes))
 
 
-def _nominal(p: Patterns, weight: Floats) -> _Distances:
+def _nominal(p: Patterns, weight: Floats) -> Distances:
     agrees = weight[p.label]
     totals = p.per_class(p.multiplicity[p.row] * p.count)
     n = float(totals.sum())
@@ -125,10 +133,10 @@ def _nominal(p: Patterns, weight: Floats) -> _Distances:
     within = (pairs - p.per_row(agrees * p.count * (p.count - 1))) / (p.size - 1)
     between = n * (n - 1) - float(weight @ (totals * (totals - 1)))
     change = p.size * (2 * n - 1) - p.per_row(agrees * p.count * (2 * totals[p.label] - 1))
-    return _Distances(within, between, within, change)
+    return Distances(within, between, within, change)
 
 
-def _metric(p: Patterns, scale: Scale) -> _Distances:
+def _metric(p: Patterns, scale: Scale) -> Distances:
     """Distances between numbers, and the furthest of them between anything and an unranked class."""
     ranked = ~scale.unranked[p.label]
     totals = p.per_class(p.multiplicity[p.row] * p.count * ranked)
@@ -146,7 +154,7 @@ def _metric(p: Patterns, scale: Scale) -> _Distances:
     others = _nominal(p.recoded(code, p.n_classes + 1), weight)
     apart = float(p.multiplicity @ others.within)
     stretch = p.per_row(p.count * ranked * furthest_change[p.label])
-    return _Distances(
+    return Distances(
         numbers.within + furthest * others.within,
         numbers.between + furthest * others.between,
         numbers.within_change + furthest * others.within_change + apart * stretch,
@@ -154,7 +162,7 @@ def _metric(p: Patterns, scale: Scale) -> _Distances:
     )
 
 
-def _squared(p: Patterns, ranked: Bools, scale: Scale, totals: Floats) -> tuple[_Distances, float, Floats]:
+def _squared(p: Patterns, ranked: Bools, scale: Scale, totals: Floats) -> tuple[Distances, float, Floats]:
     """Squared differences; also the furthest in use and how it changes with one more answer of a class."""
     ordinal = scale.level is Level.ORDINAL
     order, place = np.unique(scale.value, return_inverse=True)
@@ -187,7 +195,7 @@ def _squared(p: Patterns, ranked: Bools, scale: Scale, totals: Floats) -> tuple[
         between_change = between_change + p.per_row(count * _through_ranks(between_pull, place)[p.label])
         ends = 0.5 * (place == place[used].min()) + 0.5 * (place == place[used].max())
         reach_change = 2 * reach * (1 - ends)
-    return _Distances(within, between, within_change, between_change), reach**2, reach_change
+    return Distances(within, between, within_change, between_change), reach**2, reach_change
 
 
 def _unit(values: Floats, totals: Floats) -> Floats:
@@ -208,7 +216,7 @@ def _through_ranks(pull: Floats, place: Ints) -> Floats:
     return by_place[place]
 
 
-def _ratio(p: Patterns, ranked: Bools, values: Floats, totals: Floats) -> tuple[_Distances, float]:
+def _ratio(p: Patterns, ranked: Bools, values: Floats, totals: Floats) -> tuple[Distances, float]:
     """Distances ((a - b) / (a + b))² of numbers from zero up, and the furthest in use."""
     used = totals > 0
     largest = float(values[used].max(initial=0.0)) or 1.0
@@ -229,7 +237,7 @@ def _ratio(p: Patterns, ranked: Bools, values: Floats, totals: Floats) -> tuple[
     between_change = 2 * p.per_row(p.count * ranked * towards[p.label])
     low = float(scaled[used].min(initial=1.0))
     furthest = ((1.0 - low) / (1.0 + low)) ** 2
-    return _Distances(within, between, within, between_change), furthest
+    return Distances(within, between, within, between_change), furthest
 
 
 def ratio_distances(values: Floats, counts: Floats) -> Floats:

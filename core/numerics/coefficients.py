@@ -1,7 +1,8 @@
 """Percent agreement and the chance-corrected coefficients with linearised standard errors.
 
 Every function returns a Figure and never raises on data. `weight[k]` is 1 where two answers of class k agree and
-0 where they do not (an uncertainty class that counts as disagreement); answers of different classes never agree.
+0 where they do not (an uncertainty class that counts as disagreement). Answers of different classes agree by the
+weights of core.numerics.weights, or not at all where there are none; with weights AC1 is Gwet's AC2.
 
 The formulas, their sources and what they do with missing answers are in docs/statistics.md. With every weight 1
 they are those of Gwet's irrCAC: items with one answer count in the class shares and in n, not in the agreement.
@@ -15,6 +16,7 @@ import numpy as np
 from core.numerics.intervals import t_interval
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Floats, Ints, LabelTable, PatternIndex, Patterns, condense, totals
+from core.numerics.weights import Equality, Weights
 
 _MIN_ITEMS = 2
 _NO_CHANCE_LEFT = 1e-12  # 1 - expected agreement at or below this: no room for a coefficient
@@ -22,10 +24,20 @@ _NO_CHANCE_LEFT = 1e-12  # 1 - expected agreement at or below this: no room for 
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What all coefficients share: the observed agreement of every pattern, and the shares of the classes."""
+    """What all coefficients share: the observed agreement of every pattern, and the shares of the classes.
+
+    `partial` are weights for answers that differ, the same in both directions; without them only equal answers
+    agree, by `weight`.
+    """
 
     patterns: Patterns
     weight: Floats
+    partial: Weights | None = None
+
+    @cached_property
+    def weights(self) -> Weights:
+        """How much any two answers agree."""
+        return Equality(self.weight) if self.partial is None else self.partial
 
     @cached_property
     def n_items(self) -> int:
@@ -50,9 +62,10 @@ class Observed:
 
     @cached_property
     def agreement(self) -> Floats:
-        """Share of agreeing pairs, per pattern (0 without pairs)."""
+        """Mean weight of the pairs, per pattern (0 without pairs)."""
         p = self.patterns
-        agreeing = p.per_row(self.weight[p.label] * p.count * (p.count - 1))
+        near = self.weights.beside(p.row, p.label, p.count.astype(np.float64), p.size.size)
+        agreeing = p.per_row(p.count * (near - self.weights.own[p.label]))
         share: Floats = agreeing / np.maximum(p.size * (p.size - 1), 1)
         return share
 
@@ -96,11 +109,17 @@ class Observed:
 
 def percent_agreement(seen: Observed) -> Figure:
     """Share of agreeing pairs, every item with two answers or more weighing the same."""
+    return mean_over_pairs(seen, seen.agreement)
+
+
+def mean_over_pairs(seen: Observed, of_pattern: Floats) -> Figure:
+    """Mean over the items with two answers or more of a number in [0, 1] per pattern (0 without pairs)."""
     reason = seen.no_pairs()
     if reason is not None:
         return seen.missing(reason)
-    influence = seen.agreement * (seen.n_items / seen.n_used)
-    return seen.figure(seen.percent, influence, seen.patterns.multiplicity, percent=True)
+    mean = min(float(seen.patterns.multiplicity @ of_pattern) / seen.n_used, 1.0)
+    influence = of_pattern * (seen.n_items / seen.n_used)
+    return seen.figure(mean, influence, seen.patterns.multiplicity, percent=True)
 
 
 def fleiss_kappa(seen: Observed) -> Figure:
@@ -109,18 +128,19 @@ def fleiss_kappa(seen: Observed) -> Figure:
     if unusable is not None:
         return unusable
     p, shares = seen.patterns, seen.shares
-    expected = float(seen.weight @ shares**2)
-    per_pattern = p.per_row(p.count * (seen.weight * shares)[p.label]) / p.size
+    toward = seen.weights.toward(shares)
+    expected = float(shares @ toward)
+    per_pattern = p.per_row(p.count * toward[p.label]) / p.size
     return _corrected(seen, expected, per_pattern)
 
 
 def gwet_ac1(seen: Observed, n_classes: int) -> Figure:
-    """Gwet's AC1 with `n_classes` permitted classes."""
+    """Gwet's AC1 (AC2 with weights) with `n_classes` permitted classes."""
     unusable = seen.unusable()
     if unusable is not None:
         return unusable
     p, shares = seen.patterns, seen.shares
-    scale = float(seen.weight.sum()) / (n_classes * (n_classes - 1))
+    scale = seen.weights.total / (n_classes * (n_classes - 1))
     expected = scale * float((shares * (1 - shares)).sum())
     per_pattern = scale * p.per_row(p.count * (1 - shares)[p.label]) / p.size
     return _corrected(seen, expected, per_pattern)
@@ -131,7 +151,7 @@ def brennan_prediger(seen: Observed, n_classes: int) -> Figure:
     unusable = seen.unusable()
     if unusable is not None:
         return unusable
-    expected = float(seen.weight.sum()) / n_classes**2
+    expected = seen.weights.total / n_classes**2
     return _corrected(seen, expected, np.full(seen.patterns.size.size, expected))
 
 
@@ -149,9 +169,10 @@ def conger_kappa(seen: Observed, table: LabelTable, index: PatternIndex) -> Figu
     who, what = cells // table.n_classes, cells % table.n_classes
     answers = np.bincount(table.annotator)
     p_gk = count / answers[who]
-    total = np.bincount(what, weights=p_gk, minlength=table.n_classes)
+    total = totals(what, p_gk, table.n_classes)
     pairs = raters * (raters - 1)
-    by_others = seen.weight[what] * (total[what] - p_gk)
+    own = seen.weights.beside(who, what, p_gk, answers.size)
+    by_others = seen.weights.toward(total)[what] - own
     expected = float(p_gk @ by_others) / pairs
     # Change of the expected agreement with one more answer (g, k), the shares of g being ratios.
     mean_by_annotator = np.bincount(who, weights=p_gk * by_others)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.numerics.chance import AgainstChance, against_chance
 from core.numerics.intervals import normal_interval, wilson_interval
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Bools, Floats, Ints, KeyCounter, LabelTable, condense, pairs_within, totals
+from core.numerics.weights import Equality, Weights
 
 _MIN_ITEMS = 2
 _MOST_AT_ONCE = 1 << 23  # pairs of answers, or cells of the whole tensor, that are held together
@@ -22,13 +24,21 @@ _ALL = 1 - 1e-12  # shares that add to one, give or take rounding
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """Two annotators (codes, a < b) on the items that both answered."""
+    """Two annotators (codes, a < b) on the items that both answered.
+
+    `chance` tests Cohen's kappa against 0. Bangdiwala's B (1985) is the squared full agreement by the squared
+    agreement that is possible: Σ n_kk² / Σ n_k. n_.k. `weighted_kappa` is there where there are weights; where they
+    are not the same in both directions, a's class is the row.
+    """
 
     a: int
     b: int
     n_items: int
     percent: Figure
     cohen_kappa: Figure
+    chance: AgainstChance | None
+    bangdiwala_b: Figure
+    weighted_kappa: Figure | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +63,13 @@ class _Cells:
         )
 
 
-def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[list[PairAgreement], int]:
+def pair_agreements(
+    table: LabelTable, weight: Floats, max_pairs: int, partial: Weights | None = None
+) -> tuple[list[PairAgreement], int]:
     """The pairs of annotators who share most items, at most `max_pairs`, and how many more there were.
 
-    `weight[k]` is 1 where two answers of class k agree, else 0. Pairs are ordered by annotator codes.
+    `weight[k]` is 1 where two answers of class k agree, else 0; `partial` are the weights of the weighted kappa
+    (Cohen 1968). Pairs are ordered by annotator codes.
     """
     k, cut = max(table.n_classes, 1), 0
     none = np.empty(0, dtype=np.intp)
@@ -75,10 +88,21 @@ def pair_agreements(table: LabelTable, weight: Floats, max_pairs: int) -> tuple[
             cells = cells.chosen(kept[pair])
             pair = (np.cumsum(kept) - 1)[pair[kept[pair]]]
             pair_keys, shared = pair_keys[kept], shared[kept]
-    percents, kappas = _figures(cells, pair, shared, weight)
-    a, b = pair_keys // people, pair_keys % people
-    found = zip(a.tolist(), b.tolist(), shared.tolist(), percents, kappas, strict=True)
-    return [PairAgreement(i, j, int(n), percent, kappa) for i, j, n, percent, kappa in found], cut
+    tables = _tables(cells, pair, shared, k)
+    equal = Equality(weight)
+    percent, kappas = _figures(tables, equal)
+    found = zip(
+        (pair_keys // people).tolist(),
+        (pair_keys % people).tolist(),
+        shared.astype(np.intp).tolist(),
+        _percent_figures(percent, shared),
+        kappas,
+        _chances(tables, equal, kappas),
+        _bangdiwalas(tables, equal),
+        [None] * len(kappas) if partial is None else _figures(tables, partial)[1],
+        strict=True,
+    )
+    return [PairAgreement(*row) for row in found], cut
 
 
 def _blocks(table: LabelTable, k: int) -> Iterator[_Cells]:
@@ -119,36 +143,92 @@ def _cells(counter: KeyCounter, codes: Ints, span: int) -> _Cells:
     return _Cells(np.minimum(one, other), np.maximum(one, other), count)
 
 
-def _figures(cells: _Cells, pair: Ints, shared: Floats, weight: Floats) -> tuple[list[Figure], list[Figure]]:
-    """Percent agreement and kappa of every pair; variance after Fleiss, Cohen and Everitt (1969)."""
-    n_pairs, n_classes = shared.size, max(weight.size, 1)
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """The tables of all pairs as shares: of cells, and of a's and b's answers in each class.
+
+    A place is a class in a table, as only those that occur have one: `by_a` and `by_b` are the shares of the two
+    there, `owner` is its pair and `said` its class; `of_first` and `of_second` are the places of each cell.
+    """
+
+    pair: Ints
+    shared: Floats
+    said_a: Ints
+    said_b: Ints
+    share: Floats
+    owner: Ints
+    said: Ints
+    by_a: Floats
+    by_b: Floats
+    of_first: Ints
+    of_second: Ints
+
+    def per_pair(self, of_cells: Floats) -> Floats:
+        return totals(self.pair, of_cells, self.shared.size)
+
+    def margins(self, of_places: Floats) -> Floats:
+        """Sum over the places of every pair."""
+        return totals(self.owner, of_places, self.shared.size)
+
+
+def _tables(cells: _Cells, pair: Ints, shared: Floats, n_classes: int) -> _Tables:
     said_a, said_b = cells.low % n_classes, cells.high % n_classes
     share = cells.count / shared[pair]
-    # Shares of a's and of b's answers in each class: only (pair, class) that occur have a place.
     stated = np.concatenate([pair * n_classes + said_a, pair * n_classes + said_b])
     places, place = condense(stated)
-    of_first, of_second = place[: pair.size], place[pair.size :]
-    by_a = totals(of_first, share, places.size)
-    by_b = totals(of_second, share, places.size)
-    agrees = weight[places % n_classes] if places.size else by_a
+    first, second = place[: pair.size], place[pair.size :]
+    return _Tables(
+        pair,
+        shared,
+        said_a,
+        said_b,
+        share,
+        owner=places // n_classes,
+        said=places % n_classes,
+        by_a=totals(first, share, places.size),
+        by_b=totals(second, share, places.size),
+        of_first=first,
+        of_second=second,
+    )
 
-    same = np.where(said_a == said_b, weight[said_a] if weight.size else 0.0, 0.0)
-    percent = totals(pair, same * share, n_pairs)
-    owner = places // n_classes
-    one_class = totals(owner, by_a * by_b, n_pairs) > _ALL
-    expected = totals(owner, agrees * by_a * by_b, n_pairs)
+
+def _figures(t: _Tables, weights: Weights) -> tuple[Floats, list[Figure]]:
+    """Share of agreement and kappa of every pair; variance after Fleiss, Cohen and Everitt (1969)."""
+    beside_a = weights.beside(
+        t.owner, t.said, t.by_b, t.shared.size
+    )  # of each class of a, what to expect of b
+    beside_b = weights.turned().beside(t.owner, t.said, t.by_a, t.shared.size)
+    same = weights.of(t.said_a, t.said_b)
+    percent = t.per_pair(same * t.share)
+    expected = t.margins(t.by_a * beside_a)
+    one_class = (t.margins(t.by_a * t.by_b) > _ALL) | (expected > _ALL)
     room = np.where(one_class, 1.0, 1 - expected)
     kappa = (percent - expected) / room
-    rest = (1 - kappa)[pair]
-    spread = same - ((agrees * by_b)[of_first] + (agrees * by_a)[of_second]) * rest
-    variance = totals(pair, share * spread**2, n_pairs)
+    rest = (1 - kappa)[t.pair]
+    spread = same - (beside_a[t.of_first] + beside_b[t.of_second]) * rest
+    variance = t.per_pair(t.share * spread**2)
     variance -= (kappa - expected * (1 - kappa)) ** 2
-    se = np.sqrt(np.maximum(variance, 0.0) / shared) / room
-    percent = np.minimum(percent, 1.0)
-    return (
-        _percent_figures(percent, shared),
-        _kappa_figures(np.minimum(kappa, 1.0), se, shared, one_class),
-    )
+    se = np.sqrt(np.maximum(variance, 0.0) / t.shared) / room
+    return np.minimum(percent, 1.0), _kappa_figures(np.minimum(kappa, 1.0), se, t.shared, one_class)
+
+
+def _chances(t: _Tables, equal: Equality, kappas: list[Figure]) -> list[AgainstChance | None]:
+    """Every kappa against 0, with the variance it has then (Fleiss, Cohen and Everitt 1969)."""
+    alike = equal.own[t.said] * t.by_a * t.by_b
+    expected = t.margins(alike)
+    variance = expected + expected**2 - t.margins(alike * (t.by_a + t.by_b))
+    variance /= t.shared * np.where(expected < _ALL, 1 - expected, 1.0) ** 2
+    return [against_chance(kappa, of_pair) for kappa, of_pair in zip(kappas, variance.tolist(), strict=True)]
+
+
+def _bangdiwalas(t: _Tables, equal: Equality) -> list[Figure]:
+    full = t.margins(totals(t.of_first, equal.of(t.said_a, t.said_b) * t.share, t.said.size) ** 2)
+    possible = t.margins(t.by_a * t.by_b)
+    found = np.where(possible > 0, full / np.where(possible > 0, possible, 1.0), 0.0)
+    return [
+        Figure.estimate(min(b, 1.0), n_items=n, n_pairs=n)
+        for b, n in zip(found.tolist(), t.shared.tolist(), strict=True)
+    ]
 
 
 def _percent_figures(percent: Floats, shared: Floats) -> list[Figure]:

@@ -5,7 +5,6 @@ from enum import StrEnum
 from math import ceil, isfinite
 from typing import Self, SupportsFloat
 
-
 PRECISION = 0.05  # the half width of an interval that `needed` aims at
 
 
@@ -15,8 +14,11 @@ class Reason(StrEnum):
     NO_OVERLAP = "no_overlap"  # no item has answers of two people
     ONE_CLASS = "one_class"  # only one class (or one number) was used: chance agreement is total
     ONE_ANNOTATOR = "one_annotator"  # everything comes from one person
+    TOO_FEW_ANNOTATORS = "too_few_annotators"  # fewer than three people, for a claim about others like them
     TOO_FEW_ITEMS = "too_few_items"  # fewer than two items, or none with this class
     NEGATIVE_VALUES = "negative_values"  # the ratio level is not defined below zero
+    NOT_CROSSED = "not_crossed"  # not everybody answered every item once
+    ITEMS_ALIKE = "items_alike"  # the items do not differ from each other, so nothing can be told apart
 
 
 class Method(StrEnum):
@@ -30,6 +32,7 @@ class Method(StrEnum):
     PAIRED_ITEMS = "paired_items"  # differences on the same items, items as the sampling unit, Student's t
     POSTERIOR = "posterior"  # a credible interval of the stated model
     EXACT = "exact"  # the exact distribution of the statistic
+    VARIANCE_RATIO = "variance_ratio"  # ratios of mean squares, Fisher's F
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,15 +153,18 @@ class Patterns:
 
     def overlapping(self) -> "Patterns":
         """Only the patterns of two answers or more."""
-        keep = self.size >= 2  # noqa: PLR2004 -- a pair takes two
+        return self.standing_for(np.where(self.size >= 2, self.multiplicity, 0))  # noqa: PLR2004 -- a pair takes two
+
+    def standing_for(self, multiplicity: Ints) -> "Patterns":
+        """The patterns with other numbers of items; those of no items are left out."""
+        keep = multiplicity > 0
         if keep.all():
-            return self
+            return Patterns(multiplicity, self.size, self.row, self.label, self.count, self.n_classes)
         entries = keep[self.row]
-        renumber = np.cumsum(keep) - 1
         return Patterns(
-            self.multiplicity[keep],
+            multiplicity[keep],
             self.size[keep],
-            renumber[self.row[entries]],
+            (np.cumsum(keep) - 1)[self.row[entries]],
             self.label[entries],
             self.count[entries],
             self.n_classes,
@@ -201,7 +204,7 @@ def slot_patterns(slots: npt.NDArray[Any], n_classes: int) -> Patterns:
 
 
 def _few_tuples(n_classes: int, width: int) -> bool:
-    return width * np.log2(n_classes + 1) <= np.log2(_SMALL_SPACE)
+    return bool(width * np.log2(n_classes + 1) <= np.log2(_SMALL_SPACE))
 
 
 def _tuple_codes(slots: npt.NDArray[Any], n_classes: int) -> npt.NDArray[np.int32]:
@@ -329,7 +332,8 @@ def _positions(sorted_keys: Ints, wanted: Ints, space: int) -> Ints:
 def pairs_within(values: Ints, sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
     """All pairs of values inside each of the consecutive groups of these sizes, in chunks, earlier one first."""
     starts = np.cumsum(sizes) - sizes
-    for size in np.unique(sizes[sizes > 1]).tolist():
+    occurs = np.flatnonzero(np.bincount(sizes)) if sizes.size else sizes
+    for size in occurs[occurs > 1].tolist():
         first = starts[sizes == size]
         step = max(1, _CHUNK // size)
         uniform = first.size * size == values.size
@@ -338,8 +342,9 @@ def pairs_within(values: Ints, sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
                 group = values[begin * size : (begin + step) * size].reshape(-1, size)
             else:
                 group = values[first[begin : begin + step, None] + np.arange(size)]
+            columns = np.ascontiguousarray(group.T)  # earlier answers first, all groups side by side
             for gap in range(1, size):
-                yield group[:, :-gap].flatten(), group[:, gap:].flatten()
+                yield columns[:-gap].ravel(), columns[gap:].ravel()
 
 
 def totals(codes: Ints, weights: npt.NDArray[Any] | None, size: int) -> Floats:

@@ -1,7 +1,9 @@
 """The agreement report of one question: from the answers in the database to the JSON of the API."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,36 +14,61 @@ from core.models import Project
 from core.numerics.aggregation import fractional_accuracy
 from core.numerics.agreement import AgreementReport
 from core.numerics.agreement import agreement_report as numeric_report
+from core.numerics.chance import AgainstChance
+from core.numerics.changes import change
 from core.numerics.intervals import wilson_interval
 from core.numerics.results import Figure, Method, Reason
-from core.numerics.table import LabelTable, factorise
+from core.numerics.table import Bools, Floats, LabelTable, factorise
+from core.numerics.verdicts import Verdict
+from core.numerics.weights import MOST_CLASSES, WeightName
 from core.pipelines.label import vote
 from core.selectors.agreement import (
     AnswerColumns,
+    ItemGroups,
     Scope,
     answer_columns,
     gold_columns,
     has_gold,
+    meta_groups,
     n_left_to_repeats,
     repeated_columns,
+    tag_groups,
+    tag_named,
 )
 from core.selectors.moment import database_now, one_moment
 from core.selectors.pseudonym import annotator_names
 from core.selectors.question import QuestionSpec, schema_of
 
 GROUPINGS = ("guideline", "batch", "month")
+BY_TAG = "tag"
+META = "meta."
 MOST_REPEATS = 100
+MOST_GROUPS = 50
+CUSTOM = "custom"
+IDENTITY = "identity"
+WEIGHTS = (IDENTITY, *(name.value for name in WeightName))
+DEFAULT_WEIGHTS = {
+    Level.ORDINAL: WeightName.ORDINAL,
+    Level.INTERVAL: WeightName.QUADRATIC,
+    Level.RATIO: WeightName.RATIO,
+}
+TOO_MANY_VALUES = "too_many_values"
+MOST_PAIRS = 5000
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a report is asked for, checked."""
+    """What a report is asked for, checked. ``table`` is a table of weights of one's own, class by class."""
 
     question: QuestionSpec
     level: Level
     uncertain: Uncertain
     scope: Scope
+    by: str | None = None
+    weights: str | None = None
+    weights_asked: bool = False
+    table: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -65,15 +92,23 @@ def agreement_report(
     slice: str | None = None,  # noqa: A002 -- the word of the outer contract
     by: str | None = None,
     repeat: int = 1,
+    weights: str | None = None,
     real_names: bool = False,
     readings: bool = False,
+    most_pairs: int = MOST_PAIRS,
+    details: bool = True,
 ) -> Json:
     """The report as the API says it: names in place of codes, every figure in one shape.
 
-    ``by`` adds ``groups``: the coefficients within every guideline version, batch or month. ``readings``
-    adds the coefficients under each of the three readings of uncertain answers.
+    ``slice`` is ``meta.<key>:<value>`` or ``tag:<name>``. ``by`` adds ``groups``: the coefficients within every
+    guideline version, batch, month, tag, or value of ``meta.<key>``, at most MOST_GROUPS of them, those with most
+    answers; by guideline also ``changes``, from each version to the next. ``weights`` is one of WEIGHTS or a JSON
+    table of numbers from 0 to 1 in the order of the classes; the default goes by the level. ``readings`` adds
+    some coefficients under each of the three readings of uncertain answers, and how much alpha leans on it.
+    ``most_pairs`` limits the pairs of people; without ``details`` there are no people, pairs and confusions.
     Raises Invalid: ``unknown-question``, ``question-needed``, ``bad-level``, ``level-not-possible``,
-    ``bad-uncertain``, ``bad-items``, ``bad-slice``, ``bad-by``, ``bad-repeat``.
+    ``bad-uncertain``, ``bad-items``, ``bad-slice``, ``unknown-tag``, ``bad-by``, ``bad-repeat``, ``bad-weights``,
+    ``too-many-values``.
     """
     asked = check_asked(
         project,
@@ -84,6 +119,7 @@ def agreement_report(
         slice=slice,
         by=by,
         repeat=repeat,
+        weights=weights,
     )
     with one_moment():
         as_of = database_now(project)
@@ -92,8 +128,12 @@ def agreement_report(
         names = annotator_names(project, real=real_names)
         intra = _intra(project, asked, columns)
         against_gold = _against_gold(project, asked, columns)
+        groups = _item_groups(project, asked)
+    asked, too_many = _weights_for(asked, len(columns.names))
     coded = _coded(columns, asked)
-    report = _numeric(coded, asked, asked.uncertain)
+    report = _numeric(coded, asked, details=details, most_pairs=most_pairs)
+    things = _things(columns, asked.question)
+    parts, groups_cut = _parts(columns, groups)
     body = {
         "project": project.slug,
         "question": asked.question.key,
@@ -103,6 +143,7 @@ def agreement_report(
         "slice": slice,
         "by": by,
         "repeat": repeat,
+        "weights": asked.weights,
         "as_of": as_of.isoformat(),
         **_counts(report),
         "dropped": {
@@ -111,7 +152,18 @@ def agreement_report(
             "uncertain": report.dropped_uncertain,
         },
         **_coefficients(report),
-        "per_class": _per_class(report, columns.names),
+        "against_chance": None
+        if report.chance is None
+        else {"coefficient": "fleiss_kappa", **_chance(report.chance)},
+        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+        "weighted": _figures(report.weighted),
+        "sets": _figures(report.sets),
+        "texts": _figures(report.texts),
+        "intraclass": _figures(report.intraclass),
+        "mean_absolute_difference": None
+        if report.mean_absolute_difference is None
+        else {**report.mean_absolute_difference.to_dict(), "needed": None},  # ±0.05 of what unit?
+        "per_class": _per_class(report, things),
         "pairs": _pairs(report, coded, names),
         "annotators": _annotators(report, coded, names, intra),
         "confusions": _confusions(report, columns.names),
@@ -122,16 +174,24 @@ def agreement_report(
             "per_class": report.classes_cut,
             "pairs": report.pairs_cut,
             "confusions": report.confusions_cut,
+            "groups": groups_cut,
         },
-        "warnings": _warnings(report),
+        "warnings": _warnings(report) + ([TOO_MANY_VALUES] if too_many else []),
     }
-    if asked.scope.by is not None:
-        body["groups"] = _groups(columns, asked)
+    if asked.by is not None:
+        of_groups = [(name, _numeric(_coded(part, asked), asked, details=False)) for name, part in parts]
+        body["groups"] = [_group(name, found, columns.names, things) for name, found in of_groups]
+        if asked.by == "guideline":
+            body["changes"] = _changes(of_groups)
     if readings:
-        body["readings"] = {
-            reading.value: _reading(report if reading == asked.uncertain else _numeric(coded, asked, reading))
+        of_readings = {
+            reading: report
+            if reading == asked.uncertain
+            else _numeric(coded, replace(asked, uncertain=reading), details=False)
             for reading in Uncertain
         }
+        body["readings"] = {reading.value: _reading(found) for reading, found in of_readings.items()}
+        body["headline_leans_on"] = _leans_on(of_readings, asked.uncertain)
     return body
 
 
@@ -145,6 +205,7 @@ def check_asked(
     slice: str | None,  # noqa: A002
     by: str | None,
     repeat: int,
+    weights: str | None = None,
 ) -> Asked:
     """The request, if it can be answered; raises Invalid as agreement_report."""
     question = _question(project, question_key)
@@ -152,16 +213,80 @@ def check_asked(
         raise Invalid("bad-uncertain", "uncertain must be class, missing or disagree.")
     if items not in ItemsChoice.values:
         raise Invalid("bad-items", "items must be all, audit or selected.")
-    if by is not None and by not in GROUPINGS:
-        raise Invalid("bad-by", "by must be guideline, batch or month.")
+    if by is not None and by not in {*GROUPINGS, BY_TAG} and not (by.startswith(META) and by != META):
+        raise Invalid("bad-by", "by must be guideline, batch, month, tag or meta.<key>.")
     if not 1 <= repeat <= MOST_REPEATS:
         raise Invalid("bad-repeat", f"repeat must be from 1 to {MOST_REPEATS}.")
+    read_as = _level(question, level)
+    name, table = _weights(question, read_as, weights)
+    scope = Scope(repeat=repeat, items=items, by=by if by in GROUPINGS else None)  # type: ignore[arg-type]
     return Asked(
         question,
-        _level(question, level),
+        read_as,
         Uncertain(uncertain),
-        Scope(repeat=repeat, items=items, slice=_slice(slice), by=by),  # type: ignore[arg-type]
+        _sliced(project, scope, slice),
+        by=by,
+        weights=name,
+        weights_asked=weights is not None,
+        table=table,
     )
+
+
+def _weights(question: QuestionSpec, level: Level, text: str | None) -> tuple[str | None, Floats | None]:
+    """The weights' name, and their table where it is one's own."""
+    if text == IDENTITY:
+        return None, None
+    ordered = question.kind in {QuestionKind.SINGLE, QuestionKind.SCALE, QuestionKind.NUMBER}
+    if text is None:
+        found = DEFAULT_WEIGHTS.get(level)
+        return (found.value if found is not None and ordered else None), None
+    if not ordered:
+        raise Invalid("bad-weights", f"The answers to {question.key!r} have no order to weigh them by.")
+    if text in WEIGHTS:
+        return text, None
+    if question.kind == QuestionKind.NUMBER:
+        raise Invalid("bad-weights", f"weights must be one of {', '.join(WEIGHTS)}.")
+    return CUSTOM, _weight_table(text, len(question.classes))
+
+
+def _weight_table(text: str, n_classes: int) -> Floats:
+    wrong = Invalid(
+        "bad-weights",
+        f"weights must be one of {', '.join(WEIGHTS)}, or a JSON table of {n_classes} x {n_classes} numbers "
+        "from 0 to 1 in the order of the classes, 1 from each class to itself.",
+    )
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
+        raise wrong from None
+    if n_classes > MOST_CLASSES or not _is_list(rows, n_classes):
+        raise wrong
+    if not all(_is_list(row, n_classes) and all(map(_is_weight, row)) for row in rows):
+        raise wrong
+    table = np.array(rows, dtype=np.float64)
+    if not (table.diagonal() == 1).all():
+        raise wrong
+    return table
+
+
+def _is_list(value: object, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _weights_for(asked: Asked, n_values: int) -> tuple[Asked, bool]:
+    """The same without default weights where there are too many values, and whether that was so."""
+    if asked.weights in {None, WeightName.QUADRATIC.value} or n_values <= MOST_CLASSES:
+        return asked, False
+    if asked.weights_asked:
+        raise Invalid(
+            "too-many-values",
+            f"There are {n_values} different answers; beyond {MOST_CLASSES} only quadratic weights are possible.",
+        )
+    return replace(asked, weights=None), True
 
 
 def _question(project: Project, key: str | None) -> QuestionSpec:
@@ -212,15 +337,18 @@ def _level(question: QuestionSpec, level: str | None) -> Level:
     return Level(level)
 
 
-def _slice(text: str | None) -> tuple[str, str] | None:
+def _sliced(project: Project, scope: Scope, text: str | None) -> Scope:
     if text is None:
-        return None
+        return scope
     if text.startswith("tag:"):
-        raise Invalid("slice-not-available", "Slices by tag are not available: items carry no tags yet.")
-    key, separator, value = text.removeprefix("meta.").partition(":")
-    if not text.startswith("meta.") or not separator or not key:
-        raise Invalid("bad-slice", "slice must read meta.<key>:<value>.")
-    return key, value
+        tag = tag_named(project, text.removeprefix("tag:"))
+        if tag is None:
+            raise Invalid("unknown-tag", f"There is no tag {text.removeprefix('tag:')[:80]!r} here.")
+        return replace(scope, tag=tag)
+    key, separator, value = text.removeprefix(META).partition(":")
+    if not text.startswith(META) or not separator or not key:
+        raise Invalid("bad-slice", "slice must read meta.<key>:<value> or tag:<name>.")
+    return replace(scope, slice=(key, value))
 
 
 def _coded(columns: AnswerColumns, asked: Asked) -> Coded:
@@ -238,10 +366,36 @@ def _numbers(columns: AnswerColumns, asked: Asked) -> Any:
     return np.array([_as_number(name) or 0.0 for name in columns.names])
 
 
-def _numeric(coded: Coded, asked: Asked, uncertain: Uncertain) -> AgreementReport:
+def _numeric(
+    coded: Coded, asked: Asked, *, details: bool = True, most_pairs: int = MOST_PAIRS
+) -> AgreementReport:
+    columns = coded.columns
     return numeric_report(
-        coded.table, level=asked.level.value, uncertain=uncertain.value, uncertain_classes=coded.unsure
+        coded.table,
+        level=asked.level.value,
+        uncertain=asked.uncertain.value,
+        uncertain_classes=coded.unsure,
+        weights=asked.weights if asked.table is None else asked.table,
+        members=_members(columns, len(asked.question.classes)),
+        texts=columns.names if asked.question.kind == QuestionKind.TEXT else None,
+        details=details,
+        max_pairs=most_pairs,
     )
+
+
+def _members(columns: AnswerColumns, n_classes: int) -> Bools | None:
+    """Sets x classes, true where the set holds the class."""
+    if columns.sets is None:
+        return None
+    members = np.zeros((len(columns.sets), n_classes), dtype=np.bool_)
+    for number, chosen in enumerate(columns.sets):
+        members[number, list(chosen)] = True
+    return members
+
+
+def _things(columns: AnswerColumns, question: QuestionSpec) -> tuple[str, ...]:
+    """What the rows of ``per_class`` stand for: the labels, or where several are ticked the classes."""
+    return columns.names if columns.sets is None else tuple(spec.name for spec in question.classes)
 
 
 def _counts(report: AgreementReport) -> Json:
@@ -254,17 +408,26 @@ def _counts(report: AgreementReport) -> Json:
 
 
 def _coefficients(report: AgreementReport) -> Json:
-    verdict = report.verdict
     return {
-        "coefficients": {name: figure.to_dict() for name, figure in report.coefficients.items()},
-        "verdict": None
-        if verdict is None
-        else {
-            "scale": verdict.scale,
-            "level": verdict.level,
-            "probability": verdict.probability,
-            "coefficient": verdict.coefficient,
-        },
+        "coefficients": _figures(report.coefficients),
+        "verdict": None if report.verdict is None else _verdict(report.verdict),
+    }
+
+
+def _figures(figures: Mapping[str, Figure] | None) -> Json | None:
+    return None if figures is None else {name: figure.to_dict() for name, figure in figures.items()}
+
+
+def _chance(test: AgainstChance) -> Json:
+    return {"se": test.se, "z": test.z, "p": test.p}
+
+
+def _verdict(verdict: Verdict) -> Json:
+    return {
+        "scale": verdict.scale,
+        "level": verdict.level,
+        "probability": verdict.probability,
+        "coefficient": verdict.coefficient,
     }
 
 
@@ -289,6 +452,9 @@ def _pairs(report: AgreementReport, coded: Coded, names: Mapping[int, str]) -> l
             "n_items": pair.n_items,
             "percent": pair.percent.to_dict(),
             "cohen_kappa": pair.cohen_kappa.to_dict(),
+            "against_chance": None if pair.chance is None else _chance(pair.chance),
+            "bangdiwala_b": pair.bangdiwala_b.value,
+            **({} if pair.weighted_kappa is None else {"weighted_kappa": pair.weighted_kappa.to_dict()}),
         }
         for pair in report.pairs
     ]
@@ -328,6 +494,10 @@ def _uncertainty(report: AgreementReport, names: tuple[str, ...]) -> Json:
             {"class": names[row.label], "n": row.n, "rate": row.rate.to_dict()}
             for row in uncertainty.by_class
         ],
+        "by_majority": [
+            {"class": names[row.label], "n_items": row.n, "rate": row.rate.to_dict()}
+            for row in uncertainty.by_majority
+        ],
     }
 
 
@@ -337,7 +507,23 @@ def _reading(report: AgreementReport) -> Json:
         "dropped": {"uncertain": report.dropped_uncertain},
         "percent_agreement": report.coefficients["percent_agreement"].to_dict(),
         "krippendorff_alpha": report.coefficients["krippendorff_alpha"].to_dict(),
+        "gwet_ac1": report.coefficients["gwet_ac1"].to_dict(),
     }
+
+
+def _leans_on(readings: Mapping[Uncertain, AgreementReport], shown: Uncertain) -> Json | None:
+    """The other reading under which alpha differs most from the one shown, and by how much."""
+    alphas = {
+        reading: report.coefficients["krippendorff_alpha"].value for reading, report in readings.items()
+    }
+    here = alphas.pop(shown)
+    if here is None:
+        return None
+    differences = {reading: alpha - here for reading, alpha in alphas.items() if alpha is not None}
+    if not differences:
+        return None
+    furthest = max(differences, key=lambda reading: abs(differences[reading]))
+    return {"reading": furthest.value, "difference": differences[furthest]}
 
 
 def _warnings(report: AgreementReport) -> list[str]:
@@ -345,24 +531,67 @@ def _warnings(report: AgreementReport) -> list[str]:
     return list(report.warnings) if report.level.value == Level.NOMINAL else []
 
 
-def _groups(columns: AnswerColumns, asked: Asked) -> list[Json]:
-    """The coefficients within each group; pairs of answers from different groups belong to none."""
+def _item_groups(project: Project, asked: Asked) -> ItemGroups | None:
+    """The groups that items are in, where the report is by something that belongs to items."""
+    if asked.by == BY_TAG:
+        return tag_groups(project)
+    if asked.by is not None and asked.by.startswith(META):
+        return meta_groups(project, asked.by.removeprefix(META))
+    return None
+
+
+def _parts(
+    columns: AnswerColumns, groups: ItemGroups | None
+) -> tuple[Iterator[tuple[str, AnswerColumns]], int]:
+    """The answers of each group, and how many groups were left out: those with fewest answers.
+
+    Guideline versions, batches and months stand in their order, tags and values by their number of answers.
+    Pairs of answers from different groups belong to none.
+    """
+    if groups is not None:
+        found, times = np.unique(columns.item, return_counts=True)
+        place = np.searchsorted(found, groups.item)
+        place[place == found.size] = 0
+        here = found[place] == groups.item if found.size else np.zeros(groups.item.size, dtype=np.bool_)
+        answers = np.bincount(groups.group[here], weights=times[place[here]], minlength=len(groups.names))
+        order = np.argsort(-answers, kind="stable")
+        order = order[answers[order] > 0]
+        items = {code: groups.item[groups.group == code] for code in order[:MOST_GROUPS].tolist()}
+        parts = (
+            (groups.names[code], columns.keep(np.isin(columns.item, pks))) for code, pks in items.items()
+        )
+        return parts, max(0, order.size - MOST_GROUPS)
     group = columns.group
     if group is None:
-        return []
-    groups = []
-    for number, name in sorted(columns.group_names.items()):
-        report = _numeric(_coded(columns.keep(group == number), asked), asked, asked.uncertain)
-        groups.append(
-            {
-                "group": name,
-                **_counts(report),
-                **_coefficients(report),
-                "per_class": _per_class(report, columns.names),
-                "warnings": _warnings(report),
-            }
-        )
-    return groups
+        return iter(()), 0
+    codes, times = np.unique(group, return_counts=True)
+    kept = np.sort(codes[np.argsort(-times, kind="stable")[:MOST_GROUPS]])
+    names = columns.group_names
+    return ((names[code], columns.keep(group == code)) for code in kept.tolist()), int(codes.size - kept.size)
+
+
+def _group(name: str, report: AgreementReport, names: tuple[str, ...], things: tuple[str, ...]) -> Json:
+    uncertainty = _uncertainty(report, names)
+    return {
+        "group": name,
+        **_counts(report),
+        **_coefficients(report),
+        "per_class": _per_class(report, things),
+        "uncertainty": {key: uncertainty[key] for key in ("rate", "alpha_on_abstaining")},
+        "warnings": _warnings(report),
+    }
+
+
+def _changes(groups: list[tuple[str, AgreementReport]]) -> list[Json]:
+    """From each guideline version to the next; see core.numerics.changes for what is assumed."""
+    rows = []
+    for (old, before), (new, after) in pairwise(groups):
+        row: Json = {"from": old, "to": new}
+        for name in ("percent_agreement", "krippendorff_alpha"):
+            found = change(before.coefficients[name], after.coefficients[name])
+            row[name] = {"difference": found.difference.to_dict(), "p": found.p}
+        rows.append(row)
+    return rows
 
 
 def _intra(project: Project, asked: Asked, columns: AnswerColumns) -> dict[int | str, Figure]:
@@ -372,9 +601,7 @@ def _intra(project: Project, asked: Asked, columns: AnswerColumns) -> dict[int |
         return {"all": Figure.missing(Reason.NO_OVERLAP)}
     first = columns
     if asked.scope.repeat != 1:
-        first = answer_columns(
-            project, asked.question, Scope(items=asked.scope.items, slice=asked.scope.slice)
-        )
+        first = answer_columns(project, asked.question, replace(asked.scope, repeat=1, by=None))
     first = first.keep(np.isin(first.item, again.item))
     code = {name: number for number, name in enumerate(first.names)}
     label = np.array([code.get(name, -1) for name in again.names], dtype=np.int64)[again.label]

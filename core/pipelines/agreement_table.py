@@ -20,30 +20,38 @@ class Table:
 
 
 _FIGURE = ("value", "low", "high", "n_items", "n_pairs", "reason")
-TABLES = ("coefficients", "classes", "confusions", "pairs", "annotators", "readings")
+FROM_PARTS = (
+    "groups",
+    "months",
+    "versions",
+    "split",
+)  # of the body of a part, or of the two parts of a split
+TABLES = ("coefficients", "further", "classes", "confusions", "pairs", "annotators", "readings", *FROM_PARTS)
+_FURTHER = ("weighted", "sets", "texts", "intraclass")
 
 
-def agreement_table(report: Json, name: str) -> Table:
-    """One of TABLES; raises Missing for any other name. ``readings`` is empty unless the report has them."""
-    if name == "coefficients":
-        rows = [{"coefficient": key, **_spread(figure)} for key, figure in report["coefficients"].items()]
-        return Table(("coefficient", *_FIGURE), rows)
-    if name == "classes":
-        return _classes(report)
-    if name == "confusions":
-        return Table(("a", "b", "n", "share"), report["confusions"])
-    if name == "pairs":
-        return _pairs(report)
-    if name == "annotators":
-        return _annotators(report)
-    if name == "readings":
-        rows = [
-            {"uncertain": key, "coefficient": coefficient, **_spread(reading[coefficient])}
-            for key, reading in report.get("readings", {}).items()
-            for coefficient in ("percent_agreement", "krippendorff_alpha")
-        ]
-        return Table(("uncertain", "coefficient", *_FIGURE), rows)
-    raise Missing
+def agreement_table(body: Json, name: str) -> Table:
+    """One of TABLES; raises Missing for any other name.
+
+    ``body`` is the report, for ``pairs`` the kept lines of pairs, for FROM_PARTS the part. What the body does not
+    have makes an empty table.
+    """
+    makers = {
+        "coefficients": _coefficients,
+        "further": _further,
+        "classes": _classes,
+        "confusions": lambda report: Table(("a", "b", "n", "share"), report["confusions"]),
+        "pairs": _pairs,
+        "annotators": _annotators,
+        "readings": _readings,
+        "groups": _groups,
+        "months": _groups,
+        "versions": _groups,
+        "split": _split,
+    }
+    if name not in makers:
+        raise Missing
+    return makers[name](body)
 
 
 def table_csv(report: Json, name: str) -> Iterator[bytes]:
@@ -62,6 +70,55 @@ def _named(prefix: str) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}" for name in _FIGURE)
 
 
+def _coefficients(report: Json) -> Table:
+    rows = [{"coefficient": key, **_spread(figure)} for key, figure in report["coefficients"].items()]
+    return Table(("coefficient", *_FIGURE), rows)
+
+
+def _further(report: Json) -> Table:
+    rows = [
+        {"family": family, "coefficient": key, **_spread(figure)}
+        for family in _FURTHER
+        for key, figure in (report.get(family) or {}).items()
+    ]
+    return Table(("family", "coefficient", *_FIGURE), rows)
+
+
+def _readings(report: Json) -> Table:
+    rows = [
+        {"uncertain": key, "coefficient": coefficient, **_spread(reading[coefficient])}
+        for key, reading in report.get("readings", {}).items()
+        for coefficient in ("percent_agreement", "krippendorff_alpha")
+    ]
+    return Table(("uncertain", "coefficient", *_FIGURE), rows)
+
+
+def _group_row(name: str, group: Json) -> Json:
+    coefficients = group["coefficients"]
+    return {
+        "group": name,
+        "items": group["n_items"],
+        "items_used": group["n_items_used"],
+        "answers": group["n_annotations"],
+        "annotators": group["n_annotators"],
+        **_spread(coefficients["krippendorff_alpha"], "alpha_"),
+        **_spread(coefficients["percent_agreement"], "percent_"),
+    }
+
+
+def _group_table(rows: list[Json]) -> Table:
+    counts = ("group", "items", "items_used", "answers", "annotators")
+    return Table((*counts, *_named("alpha_"), *_named("percent_")), rows)
+
+
+def _groups(part: Json) -> Table:
+    return _group_table([_group_row(group["group"], group) for group in part.get("groups", [])])
+
+
+def _split(split: Json) -> Table:
+    return _group_table([_group_row(name, split[name]) for name in ("audit", "selected") if name in split])
+
+
 def _classes(report: Json) -> Table:
     rows = [
         {
@@ -75,18 +132,26 @@ def _classes(report: Json) -> Table:
     return Table(("class", "n", *_named("specific_"), *_named("alpha_")), rows)
 
 
-def _pairs(report: Json) -> Table:
-    rows = [
-        {
-            "a": row["a"],
-            "b": row["b"],
-            "items": row["n_items"],
-            **_spread(row["percent"], "percent_"),
-            **_spread(row["cohen_kappa"], "kappa_"),
-        }
-        for row in report["pairs"]
-    ]
-    return Table(("a", "b", "items", *_named("percent_"), *_named("kappa_")), rows)
+_PAIR = (
+    "a",
+    "b",
+    "items",
+    "percent",
+    "percent_low",
+    "percent_high",
+    "kappa",
+    "kappa_low",
+    "kappa_high",
+    "kappa_reason",
+)
+
+
+def _pairs(body: Json) -> Table:
+    rows = []
+    for a, b, n_items, percent, percent_ends, kappa, kappa_ends, reason in body["pairs"]:
+        ends = (*(percent_ends or (None, None)), kappa, *(kappa_ends or (None, None)))
+        rows.append(dict(zip(_PAIR, (a, b, n_items, percent, *ends, reason), strict=True)))
+    return Table(_PAIR, rows)
 
 
 def _annotators(report: Json) -> Table:

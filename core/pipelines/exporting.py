@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from core.choices import FileFormat, QuestionKind
 from core.exceptions import Invalid
 from core.formats.writers import ColumnType, write_rows
 from core.models import Project
+from core.numerics.aggregation import Rule
+from core.pipelines.aggregation import check_rule, resolved_by
 from core.pipelines.label import GOLD, Label, majority_labels, mean_label, set_label
 from core.selectors.agreement import collapsed
 from core.selectors.export import (
@@ -62,7 +64,7 @@ LABEL_COLUMNS: dict[str, ColumnType] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to put into a file. Without questions: all of them."""
+    """What to put into a file. Without questions: all of them. ``rule`` (of aggregation.RULES) is for labels."""
 
     format: str = FileFormat.JSONL
     lossless: bool = False
@@ -72,6 +74,7 @@ class Wanted:
     annotator: str | None = None
     since: datetime | None = None
     all_revisions: bool = False
+    rule: str = Rule.MAJORITY
 
 
 def export_annotations(project: Project, wanted: Wanted) -> Iterator[bytes]:
@@ -86,10 +89,12 @@ def export_annotations(project: Project, wanted: Wanted) -> Iterator[bytes]:
 def export_labels(project: Project, wanted: Wanted) -> Iterator[bytes]:
     """A file of the resolved labels, one row per item and question that has answers or gold.
 
-    Raises Invalid before the first byte, as export_annotations.
+    By a model of the annotators the answers are read once more, before the first row, and kept as columns.
+    Raises Invalid before the first byte, as export_annotations, and ``unknown-rule``.
     """
     narrowed = _filter(project, wanted)
-    return _written(_label_rows(project, narrowed), LABEL_COLUMNS, wanted)
+    rows = _label_rows(project, narrowed, check_rule(wanted.rule))
+    return _written(rows, LABEL_COLUMNS, wanted)
 
 
 def _written(rows: Iterable[Any], columns: dict[str, ColumnType], wanted: Wanted) -> Iterator[bytes]:
@@ -187,18 +192,25 @@ def plain_number(number: float) -> float | int:
     return int(number) if number.is_integer() else number
 
 
-def _label_rows(project: Project, narrowed: AnswerFilter) -> Iterator[dict[str, Any]]:
+def _label_rows(project: Project, narrowed: AnswerFilter, rule: str) -> Iterator[dict[str, Any]]:
     with one_moment():
         with_gold = questions_with_gold(project, narrowed.questions)
-        has_sets = any(question.kind == QuestionKind.MULTIPLE for question in narrowed.questions)
+        by_model = {question.id: resolved_by(project, question, rule) for question in narrowed.questions}
+        voted = replace(
+            narrowed, questions=tuple(spec for spec in narrowed.questions if by_model[spec.id] is None)
+        )
+        has_sets = any(question.kind == QuestionKind.MULTIPLE for question in voted.questions)
         for chunk in item_chunks(project, narrowed.batch):
             rows: defaultdict[int, list[VoteRow]] = defaultdict(list)
-            for row in voting_rows(chunk, narrowed):
+            for row in voting_rows(chunk, voted) if voted.questions else ():
                 rows[row.question_id].append(row)
-            ticked = ticked_classes(chunk, narrowed) if has_sets else {}
+            ticked = ticked_classes(chunk, voted) if has_sets else {}
             gold = gold_values(chunk, narrowed, with_gold)
             labels = {
-                question.id: _labels(question, rows[question.id], ticked) for question in narrowed.questions
+                question.id: _labels(question, rows[question.id], ticked)
+                if (model := by_model[question.id]) is None
+                else model.labels([item.pk for item in chunk])
+                for question in narrowed.questions
             }
             for item in chunk:
                 for question in narrowed.questions:

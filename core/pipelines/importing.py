@@ -13,7 +13,18 @@ from core.choices import AuditPart, FileFormat, ImportKind, ImportState, OnError
 from core.exceptions import DomainError, Invalid
 from core.formats.errors import FileError, RowError
 from core.formats.reader import read_rows
-from core.formats.rows import AnnotationRow, GoldRow, ItemRow, Label, annotation_rows, gold_rows, item_rows
+from core.formats.rows import (
+    PROB,
+    AnnotationRow,
+    GoldRow,
+    ItemRow,
+    Label,
+    PredictionRow,
+    annotation_rows,
+    gold_rows,
+    item_rows,
+    prediction_rows,
+)
 from core.formats.writers import write_rows
 from core.models import Import, Job, Project
 from core.pipelines.archive import stored_images
@@ -35,6 +46,7 @@ LONGEST_EXTRA = 2**16
 MOST_ELAPSED_MS = 24 * 3600 * 1000
 MOST_KNOWN_VALUES = 20_000
 CHECK_SHARE = 0.85
+SUM_SLACK = 0.02
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -99,6 +111,8 @@ def _chunks(file: BinaryIO, source: Import) -> Iterator[Chunk]:
     checker = AnswerChecker(source.project)
     if source.kind == ImportKind.GOLD:
         return map(checker.chunk, _batched(gold_rows(rows, source.columns)))
+    if source.kind == ImportKind.PREDICTIONS:
+        return map(checker.chunk, _batched(prediction_rows(rows, source.columns)))
     return map(checker.chunk, _batched(annotation_rows(rows, source.columns)))
 
 
@@ -194,21 +208,27 @@ class ItemMaker:
         return NewItem(row.number, row.line, row.id or "", data, meta, part.value, position)
 
 
-# --- Annotations and gold ---------------------------------------------------------------------------
+# --- Annotations, gold, predictions -----------------------------------------------------------------
+
+_Said = AnnotationRow | GoldRow | PredictionRow
 
 
 @dataclass
 class AnswerChecker:
-    """Checks rows of annotations or gold against a project's items and questions, a chunk at a time."""
+    """Checks rows of answers, gold or predictions against a project's items and questions, by the chunk."""
 
     project: Project
     _schema: Schema = field(init=False)
     _known: dict[tuple[int, str], CheckedAnswer] = field(default_factory=dict)
+    _class_ids: dict[tuple[int, str], int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._schema = schema_of(self.project)
 
-    def chunk(self, rows: list[AnnotationRow | RowError] | list[GoldRow | RowError]) -> Chunk:
+    def chunk(
+        self,
+        rows: list[AnnotationRow | RowError] | list[GoldRow | RowError] | list[PredictionRow | RowError],
+    ) -> Chunk:
         """What is accepted and what is refused of these rows. One statement."""
         wanted = {row.item_id for row in rows if not isinstance(row, RowError)}
         items = item_ids(self.project.pk, wanted)
@@ -222,7 +242,7 @@ class AnswerChecker:
                 accepted.append(made)
         return Chunk(accepted, refused)
 
-    def _answer(self, row: AnnotationRow | GoldRow, items: dict[str, int]) -> NewAnswer | Refused:
+    def _answer(self, row: _Said, items: dict[str, int]) -> NewAnswer | Refused:
         item_id = items.get(row.item_id)
         if item_id is None:
             detail = f"The project has no item {row.item_id!r}."
@@ -237,6 +257,12 @@ class AnswerChecker:
             return Refused(row.number, row.line, "label", refusal.code, refusal.detail)
         if isinstance(row, GoldRow):
             return _staged(row, item_id, answer, _fingerprint(row.label), None)
+        if isinstance(row, PredictionRow):
+            found = self._probabilities(row, question)
+            if isinstance(found, Refused):
+                return found
+            staged = _staged(row, item_id, answer, _fingerprint(row.label), None)
+            return staged._replace(probabilities=found)
         extra = _encode(row.extra) if row.extra else None
         if extra and len(extra) > LONGEST_EXTRA:
             detail = f"The other columns hold more than {LONGEST_EXTRA:,} characters."
@@ -245,6 +271,39 @@ class AnswerChecker:
             detail = f"repeat is at most {MOST_REPEATS:,}."
             return Refused(row.number, row.line, "repeat", "invalid-number", detail)
         return _staged(row, item_id, answer, _fingerprint(row[2:-1], sorted(row.extra.items())), extra)
+
+    def _probabilities(self, row: PredictionRow, question: QuestionSpec) -> str | Refused | None:
+        """By class id, as JSON text; None where the row gives none.
+
+        The classes of one choice share 1 between them (those that are left out have 0); the classes of a
+        multiple choice are ticked each by itself, so theirs need not add up.
+        """
+        found: dict[str, float] = {}
+        for name, number in row.probabilities.items():
+            class_id = self._class_id(question, name)
+            if class_id is None:
+                detail = f"{name[:80]!r} is not a class of {question.key!r}"
+                return Refused(row.number, row.line, PROB + name, "unknown-class", detail)
+            if str(class_id) in found:
+                detail = f"Two columns give the probability of {name[:80]!r}."
+                return Refused(row.number, row.line, PROB + name, "column-conflict", detail)
+            found[str(class_id)] = number
+        if not found:
+            return None
+        total = sum(found.values())
+        if question.kind != QuestionKind.MULTIPLE and abs(total - 1) > SUM_SLACK + 1e-9:
+            detail = f"The probabilities add up to {total:.4g}, not to 1."
+            return Refused(row.number, row.line, PROB.rstrip("."), "bad-probabilities", detail)
+        return _encode(found)
+
+    def _class_id(self, question: QuestionSpec, name: str) -> int | None:
+        key = (question.id, name)
+        if key not in self._class_ids:
+            spec = question.class_named(name)
+            if len(self._class_ids) >= MOST_KNOWN_VALUES:
+                self._class_ids.clear()
+            self._class_ids[key] = spec.id if spec else None
+        return self._class_ids[key]
 
     def _value(self, question: QuestionSpec, label: Label) -> CheckedAnswer:
         """The label as a checked answer; labels that recur are checked once."""
@@ -287,7 +346,7 @@ def _ticked(question: QuestionSpec, label: Label) -> Any:
 
 
 def _staged(
-    row: AnnotationRow | GoldRow, item_id: int, answer: CheckedAnswer, fingerprint: int, extra: str | None
+    row: _Said, item_id: int, answer: CheckedAnswer, fingerprint: int, extra: str | None
 ) -> NewAnswer:
     several = answer.question.kind == QuestionKind.MULTIPLE
     made = row if isinstance(row, AnnotationRow) else None

@@ -11,11 +11,17 @@ from core.choices import JobKind
 from core.exceptions import DomainError
 from core.models import Job
 from core.pipelines.importing import run_import
+from core.pipelines.overlap import run_overlap
+from core.pipelines.report import run_report
 from core.services.job import JobCancelled, LostClaim, claim_job, end_cancelled, fail_job
 
 logger = logging.getLogger("labelapp.jobs")
 
-PIPELINES: Mapping[str, Callable[[Job], None]] = {JobKind.IMPORT: run_import}
+PIPELINES: Mapping[str, Callable[[Job], None]] = {
+    JobKind.IMPORT: run_import,
+    JobKind.OVERLAP: run_overlap,
+    JobKind.REPORT: run_report,
+}
 
 
 def run_job(job_id: UUID) -> None:

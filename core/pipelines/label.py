@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core.numerics.aggregation import MajorityVote, majority_vote
+from core.numerics.aggregation import Consensus, Rule, resolve
 from core.numerics.table import Bools, LabelTable
 
 OF_CERTAIN = "majority_of_certain"
@@ -41,17 +41,9 @@ class Label:
     tied: tuple[str, ...] = ()
 
 
-def voters(table: LabelTable, uncertain: Bools) -> Bools:
-    """Which answers vote: the certain ones, and uncertain ones on items that have no other."""
-    certain = ~uncertain[table.label]
-    n_certain = np.bincount(table.item, weights=certain, minlength=table.sizes.size)
-    mask: Bools = certain | (n_certain[table.item] == 0)
-    return mask
-
-
-def vote(table: LabelTable, uncertain: Bools) -> MajorityVote:
+def vote(table: LabelTable, uncertain: Bools) -> Consensus:
     """Majority of every item by the rule above."""
-    return majority_vote(table.keep(voters(table, uncertain)))
+    return resolve(table, Rule.MAJORITY, uncertain)
 
 
 def majority_labels(
@@ -64,7 +56,7 @@ def majority_labels(
     result = vote(table, uncertain)
     given = table.sizes[result.item]
     labels: dict[int, Label] = {}
-    columns = (result.item, result.label, result.share, result.n, given)
+    columns = (result.item, result.label, result.confidence, result.n, given)
     for row, (place, label, share, n, n_given) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
     ):

@@ -14,7 +14,7 @@ LONGEST_CELL = 500
 def preview_upload(upload: BinaryIO, *, kind: str, format: str = "", encoding: str = "") -> dict[str, Any]:  # noqa: A002 -- the word of the outer contract
     """Columns, first rows (long texts cut short) and a guess at the mapping. Raises Invalid with the file's fault."""
     checked_options(kind, format, encoding, None)
-    wanted = cast("Literal['items', 'annotations', 'gold']", ImportKind(kind).value)
+    wanted = cast("Literal['items', 'annotations', 'gold', 'predictions']", ImportKind(kind).value)
     try:
         found = preview(upload, kind=wanted, format=format or None, encoding=encoding or None)
     except FileError as error:

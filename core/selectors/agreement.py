@@ -16,9 +16,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, ExtractMonth, ExtractYear
 
 from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind
-from core.models import Answer, AnswerChoice, Gold, Project
+from core.models import Answer, AnswerChoice, Gold, Item, ItemTag, Project, Tag
 from core.selectors.meta import MetaText
-from core.selectors.question import QuestionSpec
+from core.selectors.question import QuestionSpec, fold
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -27,16 +27,21 @@ Grouping = Literal["guideline", "batch", "month"]
 
 NONE_TICKED = ""
 SEPARATOR = "|"
+LONGEST_GROUP = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which answers a report rests on. ``slice`` is one key of the metadata and its value, as text."""
+    """Which answers a report rests on.
+
+    ``slice`` is one key of the metadata and its value, as text; ``tag`` is a tag that items must have.
+    """
 
     repeat: int = 1
     items: str = ItemsChoice.ALL
     slice: tuple[str, str] | None = None
     by: Grouping | None = None
+    tag: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class AnswerColumns:
 
     ``values`` are the numbers behind the labels of a number question, else None. ``uncertain`` says of
     each label whether it means "I cannot tell". ``group`` is None unless the scope asks for groups.
+    ``sets`` are the places of the ticked classes behind the labels of a question of several, else None.
     """
 
     item: Ints
@@ -55,6 +61,7 @@ class AnswerColumns:
     values: Floats | None = None
     group: Ints | None = None
     group_names: dict[int, str] = field(default_factory=dict)
+    sets: tuple[tuple[int, ...], ...] | None = None
 
     def __len__(self) -> int:
         return int(self.item.size)
@@ -67,9 +74,17 @@ class AnswerColumns:
         )
 
 
-def answer_columns(project: Project, question: QuestionSpec, scope: Scope) -> AnswerColumns:
-    """Current answers of the items' current version that count between annotators: normal passes only."""
-    return _columns(_counted(project, question, scope), question, scope)
+def answer_columns(
+    project: Project, question: QuestionSpec, scope: Scope, among: QuerySet[Item] | None = None
+) -> AnswerColumns:
+    """Current answers of the items' current version that count between annotators: normal passes only.
+
+    ``among`` narrows them to some items.
+    """
+    answers = counted_answers(project, question, scope)
+    if among is not None:
+        answers = answers.filter(annotation__item__in=among)
+    return _columns(answers, question, scope)
 
 
 def repeated_columns(project: Project, question: QuestionSpec, scope: Scope) -> AnswerColumns:
@@ -102,6 +117,8 @@ def _answers(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet
     if scope.slice is not None:
         key, value = scope.slice
         answers = answers.alias(slice_value=MetaText("annotation__item__meta", key)).filter(slice_value=value)
+    if scope.tag is not None:
+        answers = answers.filter(annotation__item__item_tags__tag=scope.tag)
     return answers.order_by()
 
 
@@ -109,7 +126,8 @@ def _in_scope(project: Project, question: QuestionSpec, scope: Scope) -> QuerySe
     return _answers(project, question, scope).filter(annotation__repeat=scope.repeat)
 
 
-def _counted(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet[Answer]:
+def counted_answers(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet[Answer]:
+    """The answers that count between annotators, as answer_columns takes them."""
     return _in_scope(project, question, scope).filter(annotation__pass_kind=Pass.NORMAL)
 
 
@@ -140,7 +158,7 @@ def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) ->
         item, annotator, value, *group = _text_columns(rows, len(columns))
     else:
         item, annotator, value, *group = _packed(rows, kinds)
-    label, names, uncertain, values = _labels(answers, question, value)
+    label, names, uncertain, values, sets = _labels(answers, question, value)
     return AnswerColumns(
         item=item,
         annotator=annotator,
@@ -150,6 +168,7 @@ def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) ->
         values=values,
         group=group[0] if group else None,
         group_names=_group_names(scope, group[0]) if group else {},
+        sets=sets,
     )
 
 
@@ -197,19 +216,20 @@ def _text_columns(rows: QuerySet[Answer, tuple[Any, ...]], width: int) -> list[A
 
 def _labels(
     answers: QuerySet[Answer], question: QuestionSpec, value: Any
-) -> tuple[Ints, tuple[str, ...], Bools, Floats | None]:
-    """Codes, their names, which of them are uncertain, and the numbers behind them."""
+) -> tuple[Ints, tuple[str, ...], Bools, Floats | None, tuple[tuple[int, ...], ...] | None]:
+    """Codes, their names, which of them are uncertain, and the numbers or the sets of classes behind them."""
     if question.kind == QuestionKind.NUMBER:
         numbers, label = np.unique(value, return_inverse=True)
         names = tuple(number_name(number) for number in numbers.tolist())
-        return label.astype(np.int64), names, np.zeros(len(names), dtype=np.bool_), numbers
+        return label.astype(np.int64), names, np.zeros(len(names), dtype=np.bool_), numbers, None
     if question.kind == QuestionKind.TEXT:
-        return *_coded([collapsed(text) for text in value]), None
+        return *_coded([collapsed(text) for text in value]), None, None
     if question.kind == QuestionKind.MULTIPLE:
-        return *_set_labels(answers, question, value), None
+        label, names, uncertain, sets = _set_labels(answers, question, value)
+        return label, names, uncertain, None, sets
     names = tuple(spec.name for spec in question.classes)
     uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)
-    return _places([spec.id for spec in question.classes], value), names, uncertain, None
+    return _places([spec.id for spec in question.classes], value), names, uncertain, None, None
 
 
 def number_name(number: float) -> str:
@@ -237,7 +257,7 @@ def _coded(texts: Iterable[str]) -> tuple[Ints, tuple[str, ...], Bools]:
 
 def _set_labels(
     answers: QuerySet[Answer], question: QuestionSpec, answer_ids: Ints
-) -> tuple[Ints, tuple[str, ...], Bools]:
+) -> tuple[Ints, tuple[str, ...], Bools, tuple[tuple[int, ...], ...]]:
     """Every set of ticked classes that occurs is one label; one with an uncertainty class is uncertain."""
     ticked = AnswerChoice.objects.filter(answer__in=answers.values("pk")).values_list(
         "answer_id", "label_class_id"
@@ -250,7 +270,7 @@ def _set_labels(
     label = [codes.setdefault(tuple(sorted(sets.get(pk, ()))), len(codes)) for pk in answer_ids.tolist()]
     names = tuple(set_name([question.classes[number].name for number in chosen]) for chosen in codes)
     uncertain = [any(question.classes[number].uncertain for number in chosen) for chosen in codes]
-    return np.array(label, dtype=np.int64), names, np.array(uncertain, dtype=np.bool_)
+    return np.array(label, dtype=np.int64), names, np.array(uncertain, dtype=np.bool_), tuple(codes)
 
 
 def set_name(names: Iterable[str]) -> str:
@@ -263,6 +283,42 @@ def _group_names(scope: Scope, group: Ints) -> dict[int, str]:
     if scope.by == "month":
         return {number: f"{number // 100:04}-{number % 100:02}" for number in present}
     return {number: str(number) for number in present}
+
+
+def tag_named(project: Project, name: str) -> int | None:
+    """The tag of this name, whatever its case or Unicode form."""
+    return Tag.objects.filter(project=project, name_key=fold(name)).values_list("pk", flat=True).first()
+
+
+@dataclass(frozen=True)
+class ItemGroups:
+    """Which items are in which group, one row each; an item can be in several.
+
+    ``group`` is a place in ``names``, which are cut at LONGEST_GROUP characters.
+    """
+
+    names: tuple[str, ...]
+    item: Ints
+    group: Ints
+
+
+def meta_groups(project: Project, key: str) -> ItemGroups:
+    """Items by the value of one key of their metadata; those without it are in no group."""
+    items = Item.objects.filter(project=project).annotate(value=MetaText("meta", key))
+    return _item_groups(items.exclude(value__isnull=True).order_by().values_list("value", "pk"))
+
+
+def tag_groups(project: Project) -> ItemGroups:
+    """Items by their tags."""
+    tagged = ItemTag.objects.filter(tag__project=project).order_by()
+    return _item_groups(tagged.values_list("tag__name", "item_id"))
+
+
+def _item_groups(rows: QuerySet[Any, tuple[str, int]]) -> ItemGroups:
+    codes: dict[str, int] = {}
+    pairs = [(codes.setdefault(name, len(codes)), item) for name, item in rows.iterator(10_000)]
+    columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return ItemGroups(tuple(name[:LONGEST_GROUP] for name in codes), columns[:, 1], columns[:, 0])
 
 
 @dataclass(frozen=True)
@@ -292,6 +348,8 @@ def gold_columns(
     if scope.slice is not None:
         key, value = scope.slice
         gold = gold.alias(slice_value=MetaText("item__meta", key)).filter(slice_value=value)
+    if scope.tag is not None:
+        gold = gold.filter(item__item_tags__tag=scope.tag)
     codes = {name: number for number, name in enumerate(names)}
     items, labels = [], []
     for item_id, name in _gold_names(gold, question):

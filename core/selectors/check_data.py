@@ -17,11 +17,18 @@ DONE = """
     (SELECT count(*) FROM core_annotation a WHERE a.item_id = i.id AND a.item_version = i.version
         AND a."current" AND a.complete AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = 'normal')
 """
-LEASED = "(SELECT count(*) FROM core_lease l WHERE l.item_id = i.id AND l.state = 'active')"
+LEASED = """
+    (SELECT count(*) FROM core_lease l WHERE l.item_id = i.id AND l.state = 'active' AND l.pass_kind = 'normal')
+"""
 HELD = "(SELECT count(*) FROM core_lease l WHERE l.annotator_id = m.id AND l.state = 'active')"
 ANSWERED = """
     (SELECT count(*) FROM core_annotation a WHERE a.annotator_id = m.id AND a."current" AND NOT a.voided)
 """
+RETESTED = """
+    (SELECT count(*) FROM core_annotation a WHERE a.annotator_id = m.id AND a."current" AND NOT a.voided
+        AND a.pass_kind = 'retest' AND m.user_id IS NOT NULL)
+"""
+LEASES = "(SELECT count(*) FROM core_lease l WHERE l.annotator_id = m.id)"
 NOTED = "(SELECT count(*) FROM core_flag f WHERE f.item_id = i.id AND f.resolved_at IS NULL)"
 BATCHED = "EXISTS (SELECT 1 FROM core_batch_members b WHERE b.membership_id = m.id)"
 GIVEN = "EXISTS (SELECT 1 FROM core_batch_members g WHERE g.batch_id = b.id)"
@@ -95,6 +102,23 @@ RULES = (
         "a person's held differs from their leases",
         f"SELECT m.id FROM core_membership m WHERE m.held <> {HELD}",
         "members",
+    ),
+    Rule(
+        "member-retested",
+        "a person's retested differs from their answered repeats",
+        f"SELECT m.id FROM core_membership m WHERE m.retested <> {RETESTED}",
+        "members",
+    ),
+    Rule(
+        "member-handed",
+        "a person was handed less than they have leases",
+        f"SELECT m.id FROM core_membership m WHERE m.handed < {LEASES}",
+        "members",
+    ),
+    Rule(
+        "lease-pass",
+        "a lease whose repeat is not that of its pass",
+        "SELECT l.item_id FROM core_lease l WHERE l.repeat <> CASE WHEN l.pass_kind = 'retest' THEN 2 ELSE 1 END",
     ),
     Rule(
         "member-batches",

@@ -79,3 +79,21 @@ def item_payload(project: Project, item: Item) -> dict[str, Any]:
         "display": blocks_of(project, item.data),
         "meta": item.meta,
     }
+
+
+EXCERPT = 160
+
+
+def excerpt_of(project: Project, item: Item) -> str:
+    """The first words of what annotators see of an item."""
+    for block in blocks_of(project, item.data):
+        if block["kind"] == "image":
+            return str(item.data[block["label"]])
+        text = block["value"] if block["kind"] == "text" else ""
+        if block["kind"] == "pair":
+            text = f"{block['a']['value']} / {block['b']['value']}"
+        if block["kind"] == "table":
+            text = ", ".join(value for _field, value in block["rows"])
+        if text:
+            return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+    return ""

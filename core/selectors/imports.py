@@ -74,13 +74,21 @@ def import_line(source: Import) -> dict[str, Any]:
         "format": source.format,
         "encoding": source.encoding,
         "columns": source.columns,
+        "run": source.run_name or None,
         "rows": source.rows,
         "accepted": source.accepted,
         "rejected": source.rejected,
         "duplicates": source.duplicates,
+        "replaced": replaced_by(source),
         "batch": source.batch.number if source.batch else None,
         "job": str(source.job_id) if source.job_id else None,
         "progress": source.job.progress if source.job else None,
         "error": source.error,
         "created_at": source.created_at,
     }
+
+
+def replaced_by(source: Import) -> int:
+    """How many earlier predictions of its run a published import has replaced."""
+    told = source.job.result if source.job else None
+    return int(told.get("replaced", 0)) if told else 0

@@ -15,10 +15,11 @@ from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Lease, Mem
 from core.selectors.annotation import answers_of
 from core.selectors.meta import MetaText
 from core.selectors.pseudonym import pseudonym
+from core.selectors.tag import items_tagged
 
 # What a list may be filtered by; a name that ends in a dot stands for all that begin with it.
-FILTERS = frozenset({"state", "batch", "meta.", "q", "disagreement_min", "uncertain", "flagged"})
-LATER = frozenset({"tag", "split"})
+FILTERS = frozenset({"state", "batch", "tag", "meta.", "q", "disagreement_min", "uncertain", "flagged"})
+LATER = frozenset({"split"})
 LONGEST_QUERY = 200
 LONGEST_KEY = 200
 FINISHED = Q(state=ItemState.OPEN, free=0, leased=0, done__gt=0)
@@ -33,6 +34,7 @@ STATES: Mapping[str, Q] = {
 def items_of(project_id: int, filters: Mapping[str, str]) -> QuerySet[Item]:
     """A project's items in the order in which they came in. Raises Invalid for a filter that is not understood."""
     items = Item.objects.filter(project_id=project_id).select_related("batch").order_by("pk")
+    items = items.prefetch_related("item_tags__tag")
     for name, value in filters.items():
         items = items.filter(_condition(project_id, name, value))
     return items
@@ -47,6 +49,10 @@ def _condition(project_id: int, name: str, value: str) -> Q | Exists | Func | Ra
         if not (value.isascii() and value.isdigit()) or len(value) > 9:  # noqa: PLR2004 -- a number of the column's kind
             raise Invalid("bad-filter", "batch is the number of a batch")
         return Q(batch__number=int(value), batch__project=project_id)
+    if name == "tag":
+        if not value or len(value) > LONGEST_QUERY:
+            raise Invalid("bad-filter", "tag is the name of a tag")
+        return Q(pk__in=items_tagged(project_id, value))
     if name == "q":
         if not value or len(value) > LONGEST_QUERY:
             raise Invalid("bad-filter", f"q is a text of 1 to {LONGEST_QUERY} characters")
@@ -164,9 +170,14 @@ def _pattern(wanted: str) -> str:
     return f"%{escaped}%"
 
 
+def _whole_items(project_id: int) -> QuerySet[Item]:
+    items = Item.objects.filter(project_id=project_id).select_related("batch", "project")
+    return items.prefetch_related("item_tags__tag")
+
+
 def item_of(project_id: int, item_id: int) -> Item:
     """One item of a project with its batch. Raises Missing."""
-    item = Item.objects.select_related("batch", "project").filter(pk=item_id, project_id=project_id).first()
+    item = _whole_items(project_id).filter(pk=item_id).first()
     if item is None:
         raise Missing
     return item
@@ -174,11 +185,7 @@ def item_of(project_id: int, item_id: int) -> Item:
 
 def item_named(project_id: int, external_id: str) -> Item:
     """One item of a project by the id that files use. Raises Missing."""
-    item = (
-        Item.objects.select_related("batch", "project")
-        .filter(project_id=project_id, external_id=external_id)
-        .first()
-    )
+    item = _whole_items(project_id).filter(external_id=external_id).first()
     if item is None:
         raise Missing
     return item
@@ -200,8 +207,15 @@ def item_line(item: Item) -> dict[str, Any]:
         "free": item.free,
         "skips": item.skips,
         "flags": item.flags,
+        "tags": tag_names(item),
         "audit": item.audit or None,
     }
+
+
+def tag_names(item: Item) -> list[str]:
+    """The tags of an item, in the order of their names."""
+    tags = sorted((one.tag for one in item.item_tags.all()), key=lambda tag: tag.name_key)
+    return [tag.name for tag in tags]
 
 
 def is_done(item: Item) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.db.models import F
 
 from core.choices import Pass, QuestionKind
-from core.models import Answer, Gold, Project
+from core.models import Answer, Gold, Item, Project
 from core.selectors.export import AnswerFilter, ItemRow, within
 from core.selectors.question import QuestionSpec
 
@@ -36,6 +36,11 @@ def voting_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[VoteRow]
     ).order_by()
     columns = ("annotation__item_id", "question_id", "pk", "label_class_id", "number", "text")
     return [VoteRow._make(row) for row in rows.values_list(*columns)]
+
+
+def item_names(items: Sequence[int]) -> dict[int, str]:
+    """What these items are called, by key."""
+    return dict(Item.objects.filter(pk__in=items).values_list("pk", "external_id"))
 
 
 def questions_with_gold(project: Project, questions: Sequence[QuestionSpec]) -> list[QuestionSpec]:

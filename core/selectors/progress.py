@@ -1,11 +1,14 @@
 """How far a project is: the folded totals plus what waits in the outbox. True at every moment."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import OuterRef, Subquery, Sum
 
-from core.models import Outbox, ProjectTotals
+from core.choices import Role
+from core.models import Membership, Outbox, Project, ProjectTotals
+
+LEAST_STEP, STEPS = 10, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,27 @@ def progress_by_project(project_ids: Collection[int]) -> dict[int, Progress]:
         for row in rows
     }
     return {pk: found.get(pk, Progress(0, 0, 0)) for pk in project_ids}
+
+
+def told_to(member: Membership, progress: Progress) -> Progress:
+    """The counts as somebody may read them: where repeats and gold are mixed in, annotators get rounded ones.
+
+    A repeat finishes no item; to the last item, nobody could else tell one by what their own answer did.
+    """
+    project = member.project
+    blind = project.retest_rate or project.retest_minimum or project.gold_rate
+    if not blind or member.role != Role.ANNOTATOR or progress.items_done >= progress.items:
+        return progress
+    step = max(LEAST_STEP, progress.items // STEPS)
+    return replace(progress, items_done=progress.items_done // step * step)
+
+
+def changes_of(project: Project) -> int:
+    """How often anything was submitted, corrected or counted anew: what was computed from answers is new while this stays.
+
+    Never falls; one statement, as for the counts.
+    """
+    waiting = Outbox.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    more = Subquery(waiting.annotate(n=Sum("changes")).values("n"))
+    row = ProjectTotals.objects.filter(pk=project.pk).annotate(more_changes=more).first()
+    return row.changes + (row.more_changes or 0) if row else 0

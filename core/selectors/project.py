@@ -29,8 +29,17 @@ def document_of(project: Project) -> dict[str, Any]:
         "audit_fraction": float(project.audit_fraction),
         "audit_overlap": project.audit_overlap,
         "lease_minutes": project.lease_minutes,
-        "retest": {"after_days": project.retest_after_days, "rate": float(project.retest_rate)},
+        "retest": {
+            "after_days": project.retest_after_days,
+            "rate": float(project.retest_rate),
+            "per_person_minimum": project.retest_minimum,
+        },
         "gold_rate": float(project.gold_rate),
+        "adaptive": {
+            "most": project.overlap_most,
+            "sure": float(project.overlap_sure),
+            "budget": project.overlap_budget,
+        },
         "guideline": project.guideline.text if project.guideline else "",
         "questions": [question_document(spec) for spec in schema_of(project).questions],
         "display": project.display,

@@ -12,13 +12,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from core.access import Actor, own_lease
-from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, ProjectState
+from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, Pass, ProjectState
 from core.exceptions import Conflict, Invalid, Missing, Unprocessable
 from core.models import Annotation, Draft, Item, Lease, Membership, Outbox
 from core.selectors.question import schema_of
 from core.services.answer import CheckedAnswer, check_answers, write_answers
 from core.services.guideline import in_force
-from core.services.lease import HandOut, hand_out, lease_next
+from core.services.lease import HandOut, hand_out, lease_next, takes_place
 
 LONGEST_COMMENT = 5000
 LONGEST_KEY = 64
@@ -121,11 +121,10 @@ def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
         raise _Late("project-archived", "This project is archived. Your answer is kept as a draft.")
     _take_place(lease)
     annotation = _insert(lease, key, work, checked)
-    done = item.done + 1
+    place = int(takes_place(lease))
     Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SUBMITTED, closed_at=Now(), idempotency_key=key)
-    finishes = item.state == ItemState.OPEN and done == item.target
     first = int(annotation.revision == 1)
-    Outbox.objects.create(project_id=item.project_id, annotations=first, items_done=int(finishes))
+    _count_project(item, first, place)
     released = 1 if lease.state == LeaseState.ACTIVE else 0
     member.held -= released
     after = HandOut()
@@ -142,10 +141,20 @@ def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
         answered_today=member.answered_today,
         today=today,
         held=F("held") - released + len(after.leases),
+        handed=F("handed") + len(after.leases),
+        retested=F("retested") + first * int(lease.pass_kind == Pass.RETEST),
         cursors=member.cursors,
     )
     answers = {answer.question.key: answer.value for answer in checked}
     return Submitted(annotation, replayed=False, answers=answers, next=after)
+
+
+def _count_project(item: Item, annotations: int, place: int) -> None:
+    """Tell the project's totals of an answer that has just filled ``place`` (0 or 1) of its item's places."""
+    finishes = place == 1 and item.state == ItemState.OPEN and item.done + 1 == item.target
+    Outbox.objects.create(
+        project_id=item.project_id, annotations=annotations, items_done=int(finishes), changes=1
+    )
 
 
 def _wanted(member: Membership, work: Work) -> int:
@@ -155,8 +164,13 @@ def _wanted(member: Membership, work: Work) -> int:
 
 
 def _take_place(lease: Lease) -> None:
-    """Turn the lease's place into an answer's, or find a free one when the lease has run out."""
+    """Turn the lease's place into an answer's, or find a free one when the lease has run out.
+
+    Retest and gold passes have no place and need none; the item's row is written all the same, so that their
+    submit costs what any other does.
+    """
     item = lease.item
+    place = int(takes_place(lease))
     rows = Item.objects.filter(pk=item.pk)
     if lease.item_version != item.version or item.state == ItemState.WITHDRAWN:
         raise _Late(
@@ -165,7 +179,7 @@ def _take_place(lease: Lease) -> None:
     if lease.state == LeaseState.ACTIVE:
         # Read anew, for the row's lock may have been waited for while a question was added.
         known = rows.filter(project__schema_version=lease.annotator.project.schema_version)
-        if not known.update(leased=F("leased") - 1, done=F("done") + 1):
+        if not known.update(leased=F("leased") - place, done=F("done") + place):
             raise _QuestionsChanged
         return
     if lease.state not in {LeaseState.EXPIRED, LeaseState.RELEASED, LeaseState.DEFERRED}:
@@ -179,7 +193,8 @@ def _take_place(lease: Lease) -> None:
         complete=True,
     ).exists()
     held = Lease.objects.filter(item=item, annotator=lease.annotator, state=LeaseState.ACTIVE).exists()
-    if answered or held or not rows.filter(free__gt=0).update(free=F("free") - 1, done=F("done") + 1):
+    free = rows.filter(free__gt=0) if place else rows
+    if answered or held or not free.update(free=F("free") - place, done=F("done") + place):
         raise _Late(
             "lease-expired",
             "This item was held too long and went to someone else. Your answer is kept as a draft.",
@@ -304,7 +319,8 @@ def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) ->
     if old.annotator.project.state == ProjectState.ARCHIVED:
         raise Conflict("project-archived", "This project is archived.")
     checked = check_answers(schema_of(old.annotator.project), answers)
-    if not newest.complete:
+    place = int(not newest.complete and newest.pass_kind == Pass.NORMAL and newest.repeat == 1)
+    if place:
         _take_place_again(newest, old.item)
     chain.filter(pk=newest.pk).update(current=False)
     made = Annotation.objects.create(
@@ -323,6 +339,7 @@ def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) ->
         complete=True,
     )
     write_answers(made, checked)
+    _count_project(old.item, 0, place)
     return Submitted(made, replayed=False)
 
 
@@ -337,8 +354,6 @@ def _take_place_again(newest: Annotation, item: Item) -> None:
         raise Conflict(
             "no-place", "A question was added and other people are at this item; it stays as it is."
         )
-    finishes = item.state == ItemState.OPEN and item.done + 1 == item.target
-    Outbox.objects.create(project_id=item.project_id, items_done=int(finishes))
 
 
 @transaction.atomic
@@ -359,10 +374,12 @@ def submit_draft(membership: Membership, draft_id: int) -> Annotation:
     except _Late as late:
         raise Conflict(late.code, "There is still no free place on this item; the draft is kept.") from late
     annotation = _insert(lease, draft.idempotency_key, work, checked)
-    finishes = item.state == ItemState.OPEN and item.done + 1 == item.target
     first = int(annotation.revision == 1)
-    Outbox.objects.create(project_id=item.project_id, annotations=first, items_done=int(finishes))
-    Membership.objects.filter(pk=membership.pk).update(answered=F("answered") + first)
+    _count_project(item, first, int(takes_place(lease)))
+    Membership.objects.filter(pk=membership.pk).update(
+        answered=F("answered") + first,
+        retested=F("retested") + first * int(lease.pass_kind == Pass.RETEST),
+    )
     Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SUBMITTED, closed_at=Now())
     Draft.objects.filter(pk=draft.pk).update(state=DraftState.SUBMITTED)
     return annotation

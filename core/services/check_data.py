@@ -6,9 +6,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from core.choices import AuditPart, ItemState, LeaseState, Pass
+from core.choices import ItemState, LeaseState, Pass
 from core.models import Annotation, Batch, Flag, Import, Item, Lease, Membership, Project
 from core.selectors.check_data import RULES, broken_ids
+from core.selectors.overlap import wanted
 from core.services.imports import clear_staging
 from core.services.lease import SHARED
 from core.services.progress import recount
@@ -42,9 +43,8 @@ def _fix_item(pk: int) -> None:
         repeat=1,
         pass_kind=Pass.NORMAL,
     ).count()
-    leased = Lease.objects.filter(item=item, state=LeaseState.ACTIVE).count()
-    wanted = item.project.overlap if item.audit == AuditPart.NONE else item.project.audit_overlap
-    target = max(wanted, item.target if item.target <= done + leased else wanted, done + leased)
+    leased = Lease.objects.filter(item=item, state=LeaseState.ACTIVE, pass_kind=Pass.NORMAL).count()
+    target = max(wanted(item.project, item), done + leased)
     Item.objects.filter(pk=pk).update(
         done=done,
         leased=leased,
@@ -58,10 +58,13 @@ def _fix_item(pk: int) -> None:
 @transaction.atomic
 def _fix_member(pk: int) -> None:
     member = Membership.objects.select_for_update(of=("self",)).get(pk=pk)
+    retests = Annotation.objects.filter(annotator=member, current=True, voided=False, pass_kind=Pass.RETEST)
     given = Batch.members.through.objects.filter(membership=OuterRef("pk"))
     Membership.objects.filter(pk=pk).update(
         answered=Annotation.objects.filter(annotator=member, current=True, voided=False).count(),
         held=Lease.objects.filter(annotator=member, state=LeaseState.ACTIVE).count(),
+        handed=max(member.handed, Lease.objects.filter(annotator=member).count()),
+        retested=retests.count() if member.user_id else 0,
         has_batches=Exists(given),
     )
 

@@ -48,7 +48,7 @@ def apply_questions(project: Project) -> None:
     """After a question was added or its need was changed: find who lacks what, and count the places anew.
 
     Finished items that lack an answer are open again; nothing that was said is lost, and the number of
-    people wanted follows the overlap. The caller has locked the items, so that every submit is either before
+    people wanted follows the overlap (and the places that were bought). The caller has locked the items, so that every submit is either before
     this, and seen here, or after it, and sees the new questions.
     """
     lacking = missing(read_schema(project.pk))
@@ -57,7 +57,11 @@ def apply_questions(project: Project) -> None:
             AND item_id IN (SELECT id FROM core_item WHERE project_id = %s) AND complete = {lacking}""",
         project.pk,
     )
-    wanted = f"CASE WHEN core_item.audit = '{AuditPart.NONE.value}' THEN {project.overlap} ELSE {project.audit_overlap} END"
+    wanted = f"""
+        CASE WHEN core_item.audit <> '{AuditPart.NONE.value}' THEN {project.audit_overlap}
+             WHEN target > {project.overlap} AND target <= {project.overlap_most or 0} THEN target
+             ELSE {project.overlap} END
+    """
     run(
         f"""
         UPDATE core_item SET done = f.n,

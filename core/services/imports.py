@@ -21,6 +21,7 @@ from core.models import Import, Job, Membership, Project, RefusedRow, StagedAnsw
 from core.services.archive import check_open
 from core.services.audit import record
 from core.services.job import beat, create_job, end_cancelled, fail_job, finish_job
+from core.services.run import checked_run_name
 
 CHUNK_BYTES = 2**20
 LONGEST_NAME = 255
@@ -49,15 +50,17 @@ def start_import(
     encoding: str = "",
     columns: Mapping[str, str] | None = None,
     on_error: str = OnError.PUBLISH_ACCEPTED,
+    run: str = "",
     send: bool = True,
 ) -> Import:
     """Store a file with its hash and queue the job that reads it (``send=False``: the caller runs it).
 
-    The same file again, with the same kind and columns, is answered with state ``repeated`` and adds
-    nothing. Raises Invalid for wrong parameters, TooLarge, Conflict in an archive. Whatever goes wrong,
+    ``run`` names the run that a file of predictions belongs to. The same file again, with the same kind,
+    columns and run, is answered with state ``repeated`` and adds nothing. Raises Invalid for wrong parameters, TooLarge, Conflict in an archive. Whatever goes wrong,
     no file stays behind.
     """
     columns = checked_options(kind, format, encoding, columns, on_error)
+    run = _checked_run(kind, run)
     check_open(membership.project)
     path = import_folder() / uuid4().hex
     try:
@@ -73,6 +76,7 @@ def start_import(
             format=format,
             encoding=encoding,
             columns=columns,
+            run_name=run,
             created_by=membership.user,
         )
         _enter(source, membership, send=send)
@@ -93,6 +97,7 @@ def _enter(source: Import, membership: Membership, *, send: bool) -> None:
         kind=source.kind,
         file_hash=source.file_hash,
         columns=source.columns,
+        run_name=source.run_name,
         state__in=KNOWN,
     ).first()
     if same is not None:
@@ -145,6 +150,17 @@ def checked_options(
             if not isinstance(word, str) or len(word) > LONGEST_COLUMN or "\0" in word:
                 raise Invalid("bad-columns", "columns is an object: our name to the file's name")
     return {target: wanted for target, wanted in columns.items() if wanted}
+
+
+def _checked_run(kind: str, run: str) -> str:
+    """The name of the run, as it is kept. Raises Invalid ``run-needed``, ``run-not-possible``, ``bad-run``."""
+    if kind != ImportKind.PREDICTIONS:
+        if run:
+            raise Invalid("run-not-possible", "Only predictions belong to a run.")
+        return ""
+    if not run.strip():
+        raise Invalid("run-needed", "Name the run that these predictions come from, in `run`.")
+    return checked_run_name(run)
 
 
 def import_folder() -> Path:

@@ -30,7 +30,7 @@ def withdraw_item(membership: Membership, item_id: int) -> Item:
     was_finished = is_finished(item)
     Item.objects.filter(pk=item.pk).update(state=ItemState.WITHDRAWN, free=0)
     release_leases_on(item)
-    Outbox.objects.create(project_id=item.project_id, items=-1, items_done=-int(was_finished))
+    Outbox.objects.create(project_id=item.project_id, items=-1, items_done=-int(was_finished), changes=1)
     record(membership.user, membership.project, "item.withdrawn", item.external_id, id=item.pk)
     return _fresh(item)
 
@@ -42,7 +42,7 @@ def restore_item(membership: Membership, item_id: int) -> Item:
     if item.state != ItemState.WITHDRAWN:
         raise Conflict("item-not-withdrawn", "This item is not withdrawn.")
     finished = _open(item)
-    Outbox.objects.create(project_id=item.project_id, items=1, items_done=int(finished))
+    Outbox.objects.create(project_id=item.project_id, items=1, items_done=int(finished), changes=1)
     record(membership.user, membership.project, "item.restored", item.external_id, id=item.pk)
     return _fresh(item)
 
@@ -124,7 +124,7 @@ def correct_item(
     )
     release_leases_on(item)
     if lost or was_finished:
-        Outbox.objects.create(project=project, annotations=-lost, items_done=-int(was_finished))
+        Outbox.objects.create(project=project, annotations=-lost, items_done=-int(was_finished), changes=1)
     record(membership.user, project, "item.corrected", item.external_id, id=item.pk, version=item.version + 1)
     return _fresh(item)
 

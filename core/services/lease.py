@@ -6,35 +6,35 @@ holding no item, in the queue's order. The places are kept by the database's own
 (done + leased <= target).
 """
 
-from collections.abc import Sequence
+import hmac
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
-from core.choices import MOST_HELD, EmptyBecause, ItemState, Lane, LeaseState, ProjectState, SkipReason
+from core.choices import MOST_HELD, EmptyBecause, ItemState, Lane, LeaseState, Pass, ProjectState, SkipReason
 from core.exceptions import Conflict, Invalid, Missing
 from core.models import Annotation, Flag, Item, Lease, Membership, Outbox, Project
+from core.selectors.lease import CHANCES, Stretch, answerable, golden, holds_retests, last_open, retestable
+from core.selectors.overlap import wanted
 
 SKIPS_UNTIL_LEAD = 2
 MOST_AT_ONCE = MOST_HELD
 SHARED = 0  # the pool of the items that everybody may have
-ANSWERABLE = """
-SELECT item.* FROM core_item item
-WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.position > %s AND item.free > 0
-  AND NOT EXISTS (SELECT 1 FROM core_lease lease
-                  WHERE lease.item_id = item.id AND lease.annotator_id = %s AND lease.item_version = item.version
-                    AND lease.state IN ('active', 'skipped', 'deferred'))
-  AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
-                  WHERE annotation.item_id = item.id AND annotation.annotator_id = %s
-                    AND annotation.item_version = item.version AND annotation."current" AND annotation.complete
-                    AND NOT annotation.voided)
-ORDER BY item.position LIMIT %s
-"""
+SPARE = 2  # items more than wanted are asked for, as somebody may have one locked for a moment
+AGAIN_AFTER = 60  # seconds until a look that was in vain is repeated
+
+
+class Place(NamedTuple):
+    """What one lease is to be for."""
+
+    item: Item
+    pass_kind: Pass = Pass.NORMAL
 
 
 @dataclass(slots=True)
@@ -95,9 +95,12 @@ def _hand_out(membership_id: int, count: int, have: Sequence[UUID] | None) -> Ha
         room = min(room, member.cap - member.answered - member.held)
         if room <= 0 and not known and not member.held:
             return HandOut(empty_because=EmptyBecause.CAPPED)
+    cursors = dict(member.cursors)
     new = lease_next(member, room, member.now, wait=not known)
-    if new:
-        Membership.objects.filter(pk=member.pk).update(held=F("held") + len(new), cursors=member.cursors)
+    if new or member.cursors != cursors:
+        Membership.objects.filter(pk=member.pk).update(
+            held=F("held") + len(new), handed=F("handed") + len(new), cursors=member.cursors
+        )
     return HandOut(leases=known + new)
 
 
@@ -105,45 +108,175 @@ def lease_next(member: Membership, count: int, now: datetime, *, wait: bool = Fa
     """Take places for a member whose row is locked, and lease them.
 
     With ``wait`` (for a caller that has locked no item) nothing is given only when there is nothing: an
-    item that somebody else has locked for a moment is waited for. The caller writes ``member.cursors``
-    and ``held`` back, so that a submit and its next hand-out are one update. Three statements when there
-    is something to give, whatever the project's size: each lane is read from where this person stopped.
+    item that somebody else has locked for a moment is waited for. The caller writes ``member.cursors``,
+    ``held`` and ``handed`` back, so that a submit and its next hand-out are one update. Three statements when
+    there is something to give, whatever the project's size and whichever pass: each lane is read from where
+    this person stopped. Retest and gold passes take no place.
     """
     if count <= 0:
         return []
-    items = _next_items(member, count, wait=wait)
-    if len(items) < count:
-        items += _own_deferred(member, count - len(items), {item.pk for item in items})
-    if not items:
+    places = _next_places(member, count, now, wait=wait)
+    if not places:
         return []
-    Item.objects.filter(pk__in=[item.pk for item in items]).update(leased=F("leased") + 1, free=F("free") - 1)
+    for takes in (1, 0):
+        ids = [place.item.pk for place in places if (place.pass_kind == Pass.NORMAL) == takes]
+        if ids:  # the row of an item whose places stay is written, too, so that it costs the same
+            Item.objects.filter(pk__in=ids).update(leased=F("leased") + takes, free=F("free") - takes)
     expires = now + timedelta(minutes=member.project.lease_minutes)
     return Lease.objects.bulk_create(
-        Lease(id=uuid4(), item=item, item_version=item.version, annotator=member, expires_at=expires)
-        for item in items
+        Lease(
+            id=uuid4(),
+            item=place.item,
+            item_version=place.item.version,
+            annotator=member,
+            pass_kind=place.pass_kind,
+            repeat=2 if place.pass_kind == Pass.RETEST else 1,
+            expires_at=expires,
+        )
+        for place in places
     )
 
 
-def _next_items(member: Membership, count: int, *, wait: bool) -> list[Item]:
+def takes_place(lease: Lease) -> bool:
+    """Whether a lease stands for one of its item's places: retest and gold passes do not."""
+    return lease.pass_kind == Pass.NORMAL
+
+
+def _next_places(member: Membership, count: int, now: datetime, *, wait: bool) -> list[Place]:
+    """What to lease, in the order of the draws: a repeat may stand anywhere among the others."""
+    drawn = [draw(member, member.handed + ahead) for ahead in range(count)]
+    blind = _blind_places(member, drawn, now)
+    rest = count - len(blind)
+    taken = {place.item.pk for place in blind.values()}
+    queued = _next_items(member, rest, now, taken, wait=wait and not blind) if rest else []
+    normal = [Place(item) for item in queued]
+    if len(normal) < rest:
+        taken |= {item.pk for item in queued}
+        normal += _own_deferred(member, rest - len(normal), taken)
+    if wait and len(normal) < rest:
+        normal += _missing_retests(member, rest - len(normal), now, [*normal, *blind.values()])
+    queue = iter(normal)
+    ordered = (blind.get(ahead) or next(queue, None) for ahead in range(count))
+    return [place for place in ordered if place is not None]
+
+
+def draw(member: Membership, number: int) -> tuple[Pass, int]:
+    """Which pass a person's hand-out of this number is, and where to begin to look for its item.
+
+    By the project's secret key: nobody can tell beforehand, and whoever has the key can say it afterwards.
+    """
+    project = member.project
+    digest = hmac.digest(project.audit_key.encode(), f"pass {member.pk} {number}".encode(), "sha256")
+    share, chance = int.from_bytes(digest[:8]) / 2**64, int.from_bytes(digest[8:16]) % CHANCES
+    if share < project.retest_rate:
+        return Pass.RETEST, chance
+    if share < project.retest_rate + project.gold_rate:
+        return Pass.GOLD, chance
+    return Pass.NORMAL, chance
+
+
+def _blind_places(member: Membership, drawn: Sequence[tuple[Pass, int]], now: datetime) -> dict[int, Place]:
+    """Items for the draws that want a repeat or gold, by the draw's place; none of them twice.
+
+    A look that found nothing is remembered for a minute, so that it does not burden every submit.
+    """
+    found: dict[int, Place] = {}
+    for ahead, (pass_kind, chance) in enumerate(drawn):
+        if pass_kind == Pass.NORMAL or not _is_due(member, pass_kind, now):
+            continue
+        taken = {place.item.pk for place in found.values()}
+        if pass_kind == Pass.RETEST:
+            items = retestable(member, now, chance, 1 + SPARE + len(taken))
+        else:
+            items = golden(member, chance, 1 + SPARE + len(taken))
+        item = next((one for one in items if one.pk not in taken), None)
+        if item is None:
+            member.cursors[pass_kind] = int(now.timestamp())
+        else:
+            found[ahead] = Place(item, pass_kind)
+    return found
+
+
+def _is_due(member: Membership, name: str, now: datetime) -> bool:
+    """Whether the last look of this kind that was in vain is long enough ago."""
+    return bool(now.timestamp() - member.cursors.get(name, 0) >= AGAIN_AFTER)
+
+
+def _missing_retests(member: Membership, count: int, now: datetime, given: Sequence[Place]) -> list[Place]:
+    """Repeats up to the person's minimum, for somebody to whom nothing else is left."""
+    lacking = member.project.retest_minimum - member.retested
+    if lacking <= 0 or not _is_due(member, "minimum", now):
+        return []
+    lacking -= holds_retests(member) + sum(place.pass_kind == Pass.RETEST for place in given)
+    if lacking <= 0:
+        return []
+    taken = {place.item.pk for place in given}
+    _pass, chance = draw(member, member.handed + len(given))
+    items = retestable(member, now, chance, min(count, lacking) + SPARE + len(taken), thorough=True)
+    places = [Place(item, Pass.RETEST) for item in items if item.pk not in taken][: min(count, lacking)]
+    if not places:
+        member.cursors["minimum"] = int(now.timestamp())
+    return places
+
+
+def _next_items(
+    member: Membership, count: int, now: datetime, taken: Collection[int], *, wait: bool
+) -> list[Item]:
+    """The queue's next items, but for those that are taken with this hand-out already."""
     pools = [SHARED]
     if member.has_batches:
         pools = [*member.batches.order_by("number").values_list("pk", flat=True), SHARED]
+    lanes = [(pool, lane) for pool in pools for lane in Lane.values]
     items: list[Item] = []
-    for pool in pools:
-        for lane in Lane.values:
-            if len(items) < count and _worth_looking(member, pool, lane):
-                items += _from_lane(member, pool, lane, count - len(items), from_start=False)
-    if not items:
-        # Rows passed over while somebody else had them locked, or that came free behind this person.
-        for pool in pools:
-            for lane in Lane.values:
-                if len(items) < count and (wait or member.cursors.get(_cursor(pool, lane))):
-                    items += _from_lane(member, pool, lane, count - len(items), from_start=True, wait=wait)
+    for lane in lanes:
+        if len(items) < count and _worth_looking(member, *lane):
+            items += _from_lane(member, _ahead(member, *lane), count - len(items), taken)
+    if not items and _looks_again(member, now):
+        return _from_the_start(member, lanes, count, now, taken, wait=wait)
+    for lane in lanes:
+        if not items and wait:  # what somebody else had locked just now
+            items = _from_lane(member, _ahead(member, *lane), count, taken, wait=True)
+    return items
+
+
+def _looks_again(member: Membership, now: datetime) -> bool:
+    """Whether a look at the whole queue may give what the last one, in vain, did not.
+
+    That is remembered until something is found. Whatever comes back or comes in stands behind where this
+    person stopped; questions and overlap change the project's version; the rest (a batch that is everybody's
+    again, an answer that was taken out) shows after a minute.
+    """
+    version, at = member.cursors.get("vain", (0, 0))
+    return version != member.project.version or bool(now.timestamp() - at >= AGAIN_AFTER)
+
+
+def _from_the_start(
+    member: Membership,
+    lanes: Sequence[tuple[int, int]],
+    count: int,
+    now: datetime,
+    taken: Collection[int],
+    *,
+    wait: bool,
+) -> list[Item]:
+    """Rows passed over while somebody else had them locked, or that came free behind this person."""
+    ends = {_cursor(*lane): last_open(member, *lane) for lane in lanes} if wait else {}
+    items: list[Item] = []
+    for pool, lane in lanes:
+        if len(items) < count and (wait or member.cursors.get(_cursor(pool, lane))):
+            items += _from_lane(member, Stretch(pool, lane, -1), count - len(items), taken, wait=wait)
+    if wait and not items:
+        member.cursors |= ends | {"vain": [member.project.version, int(now.timestamp())]}
     return items
 
 
 def _cursor(pool: int, lane: int) -> str:
     return f"{pool}:{lane}"
+
+
+def _ahead(member: Membership, pool: int, lane: int) -> Stretch:
+    """What this person has not read of a lane."""
+    return Stretch(pool, lane, member.cursors.get(_cursor(pool, lane), -1))
 
 
 def _worth_looking(member: Membership, pool: int, lane: int) -> bool:
@@ -152,57 +285,45 @@ def _worth_looking(member: Membership, pool: int, lane: int) -> bool:
 
 
 def _from_lane(
-    member: Membership, pool: int, lane: int, count: int, *, from_start: bool, wait: bool = False
+    member: Membership, part: Stretch, count: int, taken: Collection[int], *, wait: bool = False
 ) -> list[Item]:
-    name = _cursor(pool, lane)
-    after = -1 if from_start else member.cursors.get(name, -1)
-    items = _answerable(member, pool, lane, after, count, wait=wait)
+    found = answerable(member, part, count + len(taken), wait=wait)
+    items = [item for item in found if item.pk not in taken][:count]
     if items:
-        member.cursors[name] = items[-1].position
-    if lane == Lane.RETURNED and len(items) < count:
-        member.cursors[f"{pool}:seen"] = member.project.returned
+        member.cursors[_cursor(part.pool, part.lane)] = items[-1].position
+        member.cursors.pop("vain", None)
+    if part.lane == Lane.RETURNED and len(items) < count:
+        member.cursors[f"{part.pool}:seen"] = member.project.returned
     return items
 
 
-def _answerable(
-    member: Membership, pool: int, lane: int, after: int, count: int, *, wait: bool
-) -> list[Item]:
-    """Items with a free place that this person neither has answered, holds, skipped nor put off.
-
-    Written out because every submit runs it: Django takes several times longer to compile it than the
-    database to answer it.
-    """
-    lock = ""
-    if connection.features.has_select_for_update:
-        lock = "FOR NO KEY UPDATE OF item" if wait else "FOR NO KEY UPDATE OF item SKIP LOCKED"
-    own = [member.pk, member.pk]
-    return list(Item.objects.raw(f"{ANSWERABLE} {lock}", [member.project_id, pool, lane, after, *own, count]))
-
-
-def _own_deferred(member: Membership, count: int, taken: set[int]) -> list[Item]:
-    """What this person saved for later comes back when there is nothing else."""
+def _own_deferred(member: Membership, count: int, taken: set[int]) -> list[Place]:
+    """What this person saved for later comes back when there is nothing else, in the pass it was handed out in."""
+    waits = Q(item__free__gt=0) | ~Q(pass_kind=Pass.NORMAL)
     put_off = list(
-        Lease.objects.filter(annotator=member, state=LeaseState.DEFERRED)
-        .filter(item__free__gt=0, item_version=F("item__version"))
+        Lease.objects.filter(waits, annotator=member, state=LeaseState.DEFERRED)
+        .filter(item__state=ItemState.OPEN, item_version=F("item__version"))
+        .exclude(item__in=taken)
         .order_by("closed_at")[:count]
     )
-    items = list(
-        Item.objects.filter(
-            pk__in=[lease.item_id for lease in put_off if lease.item_id not in taken], free__gt=0
-        ).select_for_update(skip_locked=True, of=("self",))
+    passes = {lease.item_id: Pass(lease.pass_kind) for lease in put_off}
+    items = Item.objects.filter(pk__in=passes, state=ItemState.OPEN).select_for_update(
+        skip_locked=True, of=("self",)
     )
-    got = {item.pk for item in items}
+    got = {item.pk: item for item in items if item.free or passes[item.pk] != Pass.NORMAL}
     Lease.objects.filter(pk__in=[lease.pk for lease in put_off if lease.item_id in got]).update(
         state=LeaseState.RELEASED
     )
-    return items
+    return [Place(item, passes[pk]) for pk, item in got.items()]
 
 
 def _explain_empty(membership: Membership, given: HandOut) -> None:
     """Say whether all is done or others hold what is left, and until when."""
     own = {"item": OuterRef("item"), "annotator": membership.pk}
     held = (
-        Lease.objects.filter(item__project=membership.project_id, state=LeaseState.ACTIVE)
+        Lease.objects.filter(
+            item__project=membership.project_id, state=LeaseState.ACTIVE, pass_kind=Pass.NORMAL
+        )
         .exclude(annotator=membership)
         .filter(~Exists(Annotation.objects.filter(**own, current=True, complete=True, voided=False)))
         .filter(~Exists(Lease.objects.filter(**own, state__in=[LeaseState.SKIPPED, LeaseState.ACTIVE])))
@@ -227,15 +348,21 @@ def extend_leases(membership: Membership, ids: Sequence[UUID]) -> list[Lease]:
 
 @transaction.atomic
 def skip(lease_id: UUID, key: str, reason: str, note: str = "") -> Lease:
-    """Not answering. The place goes to someone else; after two skips the item goes to the lead."""
+    """Not answering. The place goes to someone else; after two skips the item goes to the lead.
+
+    Who skips a retest or gold pass gives no place back; that they found the item broken is noted for the lead.
+    """
     if reason not in SkipReason.values:
         raise Invalid("bad-reason", f"A reason is one of {', '.join(SkipReason.values)}")
     lease = _lock(lease_id)
     if _is_replay(lease, key, LeaseState.SKIPPED):
         return lease
     _close(lease, LeaseState.SKIPPED, key, reason=reason, note=note)
-    to_lead = reason == SkipReason.BROKEN or lease.item.skips + 1 >= SKIPS_UNTIL_LEAD
-    give_back(lease.item, skips=F("skips") + 1, to_lead=to_lead)
+    if takes_place(lease):
+        to_lead = reason == SkipReason.BROKEN or lease.item.skips + 1 >= SKIPS_UNTIL_LEAD
+        give_back(lease.item, skips=F("skips") + 1, to_lead=to_lead)
+    elif reason == SkipReason.BROKEN:
+        _note(lease, key, note, broken=True)
     return lease
 
 
@@ -245,7 +372,8 @@ def defer(lease_id: UUID, key: str) -> Lease:
     lease = _lock(lease_id)
     if not _is_replay(lease, key, LeaseState.DEFERRED):
         _close(lease, LeaseState.DEFERRED, key)
-        give_back(lease.item)
+        if takes_place(lease):
+            give_back(lease.item)
     return lease
 
 
@@ -253,18 +381,23 @@ def defer(lease_id: UUID, key: str) -> Lease:
 def flag(lease_id: UUID, key: str, note: str, *, broken: bool) -> Lease:
     """Leave a note for the lead. A broken item goes to the lead at once; otherwise the lease stays."""
     lease = _lock(lease_id)
+    if _note(lease, key, note, broken=broken) and broken and lease.state == LeaseState.ACTIVE:
+        _close(lease, LeaseState.SKIPPED, key, reason=SkipReason.BROKEN, note=note)
+        if takes_place(lease):
+            give_back(lease.item, skips=F("skips") + 1, to_lead=True)
+    return lease
+
+
+def _note(lease: Lease, key: str, note: str, *, broken: bool) -> bool:
+    """Leave a note on the lease's item; False when this request left it already."""
     _flag, made = Flag.objects.get_or_create(
         annotator=lease.annotator,
         idempotency_key=key,
         defaults={"item": lease.item, "note": note[:1000], "broken": broken},
     )
-    if not made:
-        return lease
-    Item.objects.filter(pk=lease.item_id).update(flags=F("flags") + 1)
-    if broken and lease.state == LeaseState.ACTIVE:
-        _close(lease, LeaseState.SKIPPED, key, reason=SkipReason.BROKEN, note=note)
-        give_back(lease.item, skips=F("skips") + 1, to_lead=True)
-    return lease
+    if made:
+        Item.objects.filter(pk=lease.item_id).update(flags=F("flags") + 1)
+    return made
 
 
 def _lock(lease_id: UUID) -> Lease:
@@ -293,12 +426,13 @@ def _close(lease: Lease, state: LeaseState, key: str = "", **fields: Any) -> Non
 def give_back(item: Item, *, to_lead: bool = False, **fields: Any) -> None:
     """Give an active lease's place back: into the lane that everybody looks at first, or to the lead.
 
-    The item's row is locked by the caller. An overlap that was lowered meanwhile closes the place instead.
+    The item's row is locked by the caller. An overlap that was lowered meanwhile closes the place instead;
+    a place that was bought stays.
     """
-    project = Project.objects.filter(pk=item.project_id)
-    project.update(returned=F("returned") + 1)
-    position, overlap, audit_overlap = project.values_list("returned", "overlap", "audit_overlap").get()
-    fields |= {"leased": F("leased") - 1, "lane": Lane.RETURNED, "position": position}
+    projects = Project.objects.filter(pk=item.project_id)
+    projects.update(returned=F("returned") + 1)
+    project = projects.only("returned", "overlap", "audit_overlap", "overlap_most").get()
+    fields |= {"leased": F("leased") - 1, "lane": Lane.RETURNED, "position": project.returned}
     rows = Item.objects.filter(pk=item.pk)
     if to_lead and item.state != ItemState.WITHDRAWN:
         rows.update(**fields, state=ItemState.WITH_LEAD, free=0)
@@ -306,7 +440,7 @@ def give_back(item: Item, *, to_lead: bool = False, **fields: Any) -> None:
         rows.update(**fields)
     else:
         busy = item.done + item.leased - 1
-        target = max(audit_overlap if item.audit else overlap, busy)
+        target = max(wanted(project, item), busy)
         rows.update(**fields, target=target, free=target - busy)
         if target == item.done:
             Outbox.objects.create(project_id=item.project_id, items_done=1)
@@ -346,5 +480,6 @@ def _end_lease(lease_id: UUID, state: LeaseState, *, only_expired: bool = False)
     if lease is None:
         return False
     _close(lease, state)
-    give_back(lease.item)
+    if takes_place(lease):
+        give_back(lease.item)
     return True

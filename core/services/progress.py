@@ -18,7 +18,7 @@ def finished() -> Q:
 
 @transaction.atomic
 def recount(project_id: int) -> ProjectTotals:
-    """Set the totals so that totals plus outbox equal the facts.
+    """Set the totals so that totals plus outbox equal the facts; ``changes``, which counts no facts, only grows.
 
     One statement reads facts and outbox together, so a submit that commits meanwhile is in both or in
     neither.
@@ -44,6 +44,7 @@ def recount(project_id: int) -> ProjectTotals:
     totals.items = facts["n_items"] - facts["w_items"]
     totals.items_done = facts["n_done"] - facts["w_done"]
     totals.annotations = facts["n_work"] - facts["w_work"]
+    totals.changes += 1  # something was done to many items at once
     totals.save()
     return totals
 
@@ -64,6 +65,7 @@ def fold_outbox(project_id: int, limit: int = 10_000) -> int:
     totals.items += sum(row.items for row in rows)
     totals.items_done += sum(row.items_done for row in rows)
     totals.annotations += sum(row.annotations for row in rows)
+    totals.changes += sum(row.changes for row in rows)
     totals.save()
     Outbox.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)

@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Value, When
-from django.db.models.functions import Greatest
+from django.db.models import Case, F, IntegerField, Q, Sum, Value, When
+from django.db.models.functions import Greatest, Least
 from django.utils.text import slugify
 
 from core.access import Actor, may_create_projects
@@ -34,11 +34,16 @@ FIELDS = frozenset(
         "lease_minutes",
         "retest",
         "gold_rate",
+        "adaptive",
         "guideline",
         "questions",
         "display",
     }
 )
+OVERLAPS = frozenset({"overlap", "audit_overlap", "overlap_most"})
+MOST_RETEST_RATE = Decimal("0.5")
+LEAST_SURE, MOST_SURE = Decimal("0.5"), Decimal("0.999")
+CLEARED = frozenset({"overlap_most", "overlap_budget"})  # settings that can be nothing
 SETTINGS = FIELDS - {"slug", "guideline", "questions"}
 
 
@@ -76,6 +81,7 @@ def _create(user: User | None, document: Any, owner: str) -> Project:
         raise Conflict("slug-taken", f"There is a project with the slug {slug!r} already.")
     fields = _settings({"overlap": 1, **document}, problems)
     fields.setdefault("audit_overlap", fields.get("overlap", 1))
+    _check_most(fields.get("overlap", 1), fields.get("overlap_most"), problems)
     guideline = document.get("guideline", "")
     if not isinstance(guideline, str):
         problems.add("/guideline", "not-a-text", "The guideline is a text, in Markdown")
@@ -112,9 +118,11 @@ def _settings(document: dict[str, Any], problems: Problems) -> dict[str, Any]:
             fields[name] = _share(document[name], f"/{name}", problems)
     if "retest" in document:
         fields.update(_retest(document["retest"], problems))
+    if "adaptive" in document:
+        fields.update(_adaptive(document["adaptive"], problems))
     if "display" in document:
         fields["display"] = _display(document["display"], problems)
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None or name in CLEARED}
 
 
 def _whole(value: Any, least: int, most: int, pointer: str, problems: Problems) -> int | None:
@@ -124,26 +132,56 @@ def _whole(value: Any, least: int, most: int, pointer: str, problems: Problems) 
     return value
 
 
-def _share(value: Any, pointer: str, problems: Problems) -> Decimal | None:
+def _share(
+    value: Any, pointer: str, problems: Problems, least: Decimal = Decimal(0), most: Decimal = Decimal(1)
+) -> Decimal | None:
     try:
         share = Decimal(str(value)) if not isinstance(value, bool) else Decimal(-1)
     except InvalidOperation:
         share = Decimal(-1)
-    if not Decimal(0) <= share <= Decimal(1):
-        problems.add(pointer, "out-of-range", "This is a number from 0 to 1")
+    if not least <= share <= most:
+        problems.add(pointer, "out-of-range", f"This is a number from {least} to {most}")
         return None
     return round(share, 3)
 
 
 def _retest(value: Any, problems: Problems) -> dict[str, Any]:
     if not isinstance(value, dict):
-        problems.add("/retest", "not-an-object", 'retest is {"after_days": 14, "rate": 0.03}')
+        example = '{"after_days": 14, "rate": 0.03, "per_person_minimum": 30}'
+        problems.add("/retest", "not-an-object", f"retest is {example}")
         return {}
-    problems.unknown("/retest", value, frozenset({"after_days", "rate"}))
+    problems.unknown("/retest", value, frozenset({"after_days", "rate", "per_person_minimum"}))
+    minimum = value.get("per_person_minimum", 0)
     return {
         "retest_after_days": _whole(value.get("after_days", 14), 1, 3650, "/retest/after_days", problems),
-        "retest_rate": _share(value.get("rate", 0), "/retest/rate", problems),
+        "retest_rate": _share(value.get("rate", 0), "/retest/rate", problems, most=MOST_RETEST_RATE),
+        "retest_minimum": _whole(minimum, 0, 10_000, "/retest/per_person_minimum", problems),
     }
+
+
+def _adaptive(value: Any, problems: Problems) -> dict[str, Any]:
+    """Overlap that adapts; null, or null as ``most``, ends it."""
+    value = {} if value is None else value
+    if not isinstance(value, dict):
+        problems.add(
+            "/adaptive", "not-an-object", 'adaptive is {"most": 5, "sure": 0.95, "budget": 1000} or null'
+        )
+        return {}
+    problems.unknown("/adaptive", value, frozenset({"most", "sure", "budget"}))
+    most, budget = value.get("most"), value.get("budget")
+    sure = value.get("sure", "0.95")
+    return {
+        "overlap_most": None if most is None else _whole(most, 1, 100, "/adaptive/most", problems),
+        "overlap_sure": _share(sure, "/adaptive/sure", problems, LEAST_SURE, MOST_SURE),
+        "overlap_budget": None
+        if budget is None
+        else _whole(budget, 0, 2**31 - 1, "/adaptive/budget", problems),
+    }
+
+
+def _check_most(overlap: int, most: int | None, problems: Problems) -> None:
+    if most is not None and most < overlap:
+        problems.add("/adaptive/most", "out-of-range", f"This is at least the overlap, which is {overlap}")
 
 
 def _display(value: Any, problems: Problems) -> dict[str, str] | None:
@@ -159,9 +197,10 @@ def _display(value: Any, problems: Problems) -> dict[str, str] | None:
 def edit_project(membership: Membership, changes: dict[str, Any], version: int | None = None) -> Project:
     """Change settings. ``version`` is the one that the editor saw (If-Match): Stale when it is not the present one.
 
-    Raising the overlap opens finished items again; lowering it closes open ones and loses nothing.
+    Raising the overlap opens finished items again; lowering it closes open ones and loses nothing. Places that
+    adaptive overlap bought stay up to its new ``most``; what nobody has taken of the others can be bought again.
     """
-    if {"overlap", "audit_overlap"} & set(changes):
+    if {"overlap", "audit_overlap", "adaptive"} & set(changes):
         lock_items(membership.project_id)
     project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
     check_open(project)
@@ -174,27 +213,45 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
     fields = _settings(changes, problems)
     if "name" in changes:
         fields["name"] = _name(changes, problems)
+    _check_most(
+        fields.get("overlap", project.overlap), fields.get("overlap_most", project.overlap_most), problems
+    )
     problems.raise_any()
     if "overlap" in fields and project.audit_overlap == project.overlap:
         fields.setdefault("audit_overlap", fields["overlap"])  # it was never set apart
+    before = (project.overlap, project.overlap_most)
     for name, value in fields.items():
         setattr(project, name, value)
     project.version += 1
     project.save(update_fields=[*fields, "version"])
-    if {"overlap", "audit_overlap"} & set(fields):
-        _apply_overlap(project)
+    if OVERLAPS & set(fields):
+        _apply_overlap(project, *before)
     record(membership.user, project, "project.edited", project.slug, fields=sorted(fields))
     return project
 
 
-def _apply_overlap(project: Project) -> None:
-    """Give every item its new target: never below the people who have answered or hold it."""
+def _apply_overlap(project: Project, overlap: int, most: int | None) -> None:
+    """Give every item its new target: never below the people who have answered or hold it.
+
+    ``overlap`` and ``most`` are the settings that its present target comes from.
+    """
     busy = F("done") + F("leased")
+    bought = Q(audit=AuditPart.NONE, target__gt=overlap, target__lte=most or 0)
+    kept = Greatest(Least(F("target"), Value(project.overlap_most or 0)), Value(project.overlap))
     wanted = Case(
-        When(audit=AuditPart.NONE, then=Value(project.overlap)), default=Value(project.audit_overlap)
+        When(bought, then=kept),
+        When(audit=AuditPart.NONE, then=Value(project.overlap)),
+        default=Value(project.audit_overlap),
+        output_field=IntegerField(),
     )
     target = Greatest(wanted, busy)
     items = Item.objects.filter(project=project)
+    closed = items.filter(bought).aggregate(n=Sum(Greatest(F("target") - target, Value(0)), default=0))["n"]
+    if closed:
+        Project.objects.filter(pk=project.pk).update(
+            overlap_bought=Greatest(F("overlap_bought") - closed, Value(0))
+        )
+        project.refresh_from_db(fields=["overlap_bought"])
     items.filter(state=ItemState.OPEN).update(target=target, free=target - busy)
     items.exclude(state=ItemState.OPEN).update(target=target)
     recount(project.pk)

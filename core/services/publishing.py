@@ -13,6 +13,7 @@ from core.services.audit import record
 from core.services.completeness import COUNTS, missing
 from core.services.imports import clear_staging, forget_file, result_of
 from core.services.job import beat, finish_job
+from core.services.run import named_run
 from core.services.staging import Refused, allow_memory, analyse, count_published, refuse, run, settle_again
 
 BATCH_SHIFT = 40
@@ -37,18 +38,22 @@ def publish(job: Job, source: Import, settled: int | None = None) -> None:
     settle_again(source, settled)
     if not source.accepted and source.rejected:
         raise Conflict("no-rows-accepted", "Every row of the file was refused.")
+    counts: dict[str, int] = {}
     if source.kind == ImportKind.ITEMS:
         _publish_items(source)
     elif source.kind == ImportKind.GOLD:
         _publish_gold(source)
+    elif source.kind == ImportKind.PREDICTIONS:
+        counts["replaced"] = _publish_predictions(source)
     else:
         _publish_annotations(source)
+    Outbox.objects.create(project_id=source.project_id, changes=1)  # reports of before are old
     clear_staging(source)
     forget_file(source)
     source.state = ImportState.PUBLISHED
     source.save()
-    finish_job(job, result_of(source))
-    counts = {"rows": source.rows, "accepted": source.accepted, "rejected": source.rejected}
+    finish_job(job, {**result_of(source), **counts})
+    counts |= {"rows": source.rows, "accepted": source.accepted, "rejected": source.rejected}
     record(job.created_by, source.project, "import.published", source.file_name, id=source.pk, **counts)
 
 
@@ -400,3 +405,39 @@ def _publish_gold(source: Import) -> None:
         source.pk,
     )
     check_schema(project)
+
+
+# --- Predictions ------------------------------------------------------------------------------------
+
+
+def _publish_predictions(source: Import) -> int:
+    """A later file of the same run replaces what an earlier one said about the same item and question.
+
+    Returns how many were replaced.
+    """
+    project = Project.objects.get(pk=source.project_id)
+    made = named_run(project, source.run_name, source.created_by)
+    replaced = _count(
+        "SELECT count(*) FROM core_stagedanswer s JOIN core_prediction p ON p.question_id = s.question_id "
+        "AND p.item_id = s.item_id WHERE p.run_id = %s AND s.source_id = %s",
+        *(made.pk, source.pk),
+    )
+    listed = "'[' || replace(trim(s.classes, '|'), '|', ',') || ']'"
+    if connection.vendor == "postgresql":
+        listed = f"CAST({listed} AS jsonb)"
+    run(
+        f"""
+        INSERT INTO core_prediction (run_id, item_id, item_version, question_id, label_class_id, classes,
+            number, text, probabilities)
+        SELECT %s, s.item_id, i.version, s.question_id, s.label_class_id,
+            CASE WHEN s.classes = '' THEN NULL ELSE {listed} END, s.number, s.text, s.probabilities
+        FROM core_stagedanswer s JOIN core_item i ON i.id = s.item_id WHERE s.source_id = %s
+        ON CONFLICT (run_id, question_id, item_id) DO UPDATE SET item_version = excluded.item_version,
+            label_class_id = excluded.label_class_id, classes = excluded.classes, number = excluded.number,
+            text = excluded.text, probabilities = excluded.probabilities
+        """,
+        *(made.pk, source.pk),
+    )
+    analyse("core_prediction")
+    check_schema(project)
+    return replaced

@@ -29,7 +29,10 @@ class NewItem(NamedTuple):
 
 
 class NewAnswer(NamedTuple):
-    """One answer or gold value to stage; ``classes`` as ``|12|15|``, ``extra`` is a JSON text."""
+    """One answer, gold value or prediction to stage; ``classes`` as ``|12|15|``.
+
+    ``extra`` and ``probabilities`` are JSON texts.
+    """
 
     row: int
     line: int
@@ -47,6 +50,7 @@ class NewAnswer(NamedTuple):
     elapsed_ms: int | None
     pass_kind: str
     extra: str | None
+    probabilities: str | None = None
 
 
 class Refused(NamedTuple):
@@ -155,6 +159,8 @@ def _settle(source: Import, *, again: bool) -> None:
         _settle_items(source, again=again)
     elif source.kind == ImportKind.GOLD:
         _settle_gold(source)
+    elif source.kind == ImportKind.PREDICTIONS:
+        _settle_predictions(source)
     else:
         _refuse_taken_names(source)
         _settle_annotations(source)
@@ -242,14 +248,30 @@ def _drop(source: Import, chosen: str, *params: Any) -> None:
 
 def _settle_gold(source: Import) -> None:
     _drop_equal_rows(source)
+    why = Refused(
+        0, 0, "label", "duplicate-gold", "An earlier row says otherwise about this item and question."
+    )
+    _refuse_further_rows(source, why)
+
+
+def _refuse_further_rows(source: Import, why: Refused) -> None:
+    """Each item and question has one row in the file: the first."""
     twice = (
         'SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY item_id, question_id ORDER BY "row") '
         "AS place FROM core_stagedanswer WHERE source_id = %s) AS numbered WHERE place > 1"
     )
-    why = Refused(
-        0, 0, "label", "duplicate-gold", "An earlier row says otherwise about this item and question."
-    )
     refuse(source, "core_stagedanswer", twice, (source.pk,), why)
+
+
+def _settle_predictions(source: Import) -> None:
+    why = Refused(
+        0,
+        0,
+        "item_id",
+        "duplicate-prediction",
+        "An earlier row of this file is about this item and question.",
+    )
+    _refuse_further_rows(source, why)
 
 
 def _refuse_taken_names(source: Import) -> None:

@@ -47,6 +47,21 @@ def percent_interval(figure: dict[str, Any]) -> str:
     return _span(ends[0], percent(ends[0]).removesuffix(PERCENT), percent(ends[1])) if ends else ""
 
 
+@register.filter
+def probability(value: float | None) -> str:
+    """A p-value: "p = 0.012", or "p < 0.001"."""
+    if value is None:
+        return ""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"  # noqa: PLR2004 -- as papers print it
+
+
+@register.filter
+def wanted(figure: dict[str, Any]) -> str:
+    """About how many more items would make the figure sure to within 0.05; a dash where it is already."""
+    needed = figure.get("needed")
+    return f"{needed:,}" if needed else DASH
+
+
 def _span(low: float, first: str, last: str) -> str:
     return f"{first} to {last}" if low < 0 else f"{first}{DASH}{last}"
 
@@ -65,35 +80,36 @@ def intervals(
 ) -> dict[str, Any]:
     """A plot of figures with their intervals, one below the other.
 
-    ``rows``: {name, figure, note}. ``summary`` is the text for those who do not see it, ``axis`` names the
+    ``rows``: {name, figure, url}; a name with a url is a link. ``summary`` is the text for those who do not see it, ``axis`` names the
     x axis, ``reference`` draws a dashed line there.
     """
-    low = _lowest(rows)
+    low = lowest(rows)
     plotted = [_row(row, place, low) for place, row in enumerate(rows)]
     bottom = ROW_HEIGHT * len(plotted)
     return {
         "rows": plotted,
+        "linked": any(row.get("url") for row in rows),
         "summary": summary,
         "axis": axis,
         "height": bottom + AXIS_HEIGHT,
         "bottom": bottom,
         "tick_text": bottom + 18,
         "axis_text": bottom + 38,
-        "ticks": [{"x": _x(tick, low), "text": f"{tick:.1f}".replace("-", MINUS)} for tick in _ticks(low)],
+        "ticks": [{"x": _x(tick, low), "text": tick_text(tick)} for tick in ticks_from(low)],
         "left": _x(low, low),
         "right": _x(1.0, low),
         "reference": None if reference is None or reference < low else _x(reference, low),
     }
 
 
-def _lowest(rows: Sequence[dict[str, Any]]) -> float:
+def lowest(rows: Sequence[dict[str, Any]]) -> float:
     """Where the axis begins: 0, or lower in steps of 0.2 where an interval reaches there, at least -1."""
     ends = [row["figure"]["value"] for row in rows] + [(row["figure"]["ci"] or [None])[0] for row in rows]
     least = min((end for end in ends if end is not None), default=0.0)
     return max(-1.0, min(0.0, math.floor(least * 5) / 5))
 
 
-def _ticks(low: float) -> list[float]:
+def ticks_from(low: float) -> list[float]:
     step = 0.2 if low > -0.5 else 0.5  # noqa: PLR2004 -- more ticks would not fit a phone
     first = math.ceil(low / step - 1e-9)
     return [number * step for number in range(first, round(1 / step) + 1)]
@@ -112,3 +128,76 @@ def _row(row: dict[str, Any], place: int, low: float) -> dict[str, Any]:
         return plotted
     ends = figure["ci"] or (figure["value"], figure["value"])
     return {**plotted, "x": _x(figure["value"], low), "low": _x(ends[0], low), "high": _x(ends[1], low)}
+
+
+COURSE_HEIGHT = 180
+COURSE_LEFT = 9.0  # percent of the width, for the numbers of the y axis
+MOST_NAMES = 6  # more would not fit a phone
+
+
+@register.inclusion_tag("core/agreement/_course.html")
+def course(points: Sequence[dict[str, Any]], summary: str, axis: str) -> dict[str, Any]:
+    """A figure over time as a line with its interval as a band; where it has no value the line has a gap.
+
+    ``points``: {name, figure} in order. The line is drawn in a box of 100 by 100 that is stretched.
+    """
+    low = lowest(points)
+    step = max(1, math.ceil(len(points) / MOST_NAMES))
+    width = 98.0 - COURSE_LEFT
+    placed = [
+        {**point, "across": 100 * (place + 0.5) / len(points), "named": place % step == 0}
+        for place, point in enumerate(points)
+    ]
+    for point in placed:
+        point["x"] = f"{COURSE_LEFT + width * point['across'] / 100:.2f}%"
+        value = point["figure"]["value"]
+        point["y"] = None if value is None else f"{_height(value, low) * COURSE_HEIGHT / 100 + 6:.1f}"
+    runs = runs_of(placed)
+    return {
+        "points": placed,
+        "summary": summary,
+        "axis": axis,
+        "bands": [_band(run, low) for run in runs],
+        "lines": [
+            " ".join(f"{p['across']:.2f},{_height(p['figure']['value'], low):.2f}" for p in run)
+            for run in runs
+        ],
+        "box": {"x": f"{COURSE_LEFT}%", "y": 6, "width": f"{width}%", "height": COURSE_HEIGHT},
+        "right": f"{COURSE_LEFT + width}%",
+        "ticks": [
+            {"y": f"{_height(tick, low) * COURSE_HEIGHT / 100 + 6:.1f}", "text": tick_text(tick)}
+            for tick in ticks_from(low)
+        ],
+        "tick_x": f"{COURSE_LEFT - 1}%",
+        "name_y": COURSE_HEIGHT + 24,
+        "axis_y": COURSE_HEIGHT + 46,
+        "height": COURSE_HEIGHT + 54,
+    }
+
+
+def runs_of(points: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The points with a value, cut where one has none."""
+    runs: list[list[dict[str, Any]]] = [[]]
+    for point in points:
+        if point["figure"]["value"] is None:
+            runs.append([])
+        else:
+            runs[-1].append(point)
+    return [run for run in runs if run]
+
+
+def _band(run: Sequence[dict[str, Any]], low: float) -> str:
+    ends = [(p["across"], *(p["figure"]["ci"] or [p["figure"]["value"]] * 2)) for p in run]
+    upper = [f"{x:.2f},{_height(high, low):.2f}" for x, _low, high in ends]
+    lower = [f"{x:.2f},{_height(under, low):.2f}" for x, under, _high in reversed(ends)]
+    return " ".join(upper + lower)
+
+
+def _height(value: float, low: float) -> float:
+    """From the top, in percent."""
+    return 100 - 100 * (min(max(value, low), 1.0) - low) / (1.0 - low)
+
+
+def tick_text(tick: float) -> str:
+    """A number of an axis."""
+    return f"{tick:.1f}".replace("-", MINUS)

@@ -24,6 +24,7 @@ from core.services.lease import hand_out
 from core.services.progress import recount
 from tests.conftest import Actors, client_of, token_client
 from tests.factories.account import make_user
+from tests.factories.answers import make_answer, make_gold
 from tests.factories.item import make_items
 from tests.factories.project import add_member, make_project, make_question
 
@@ -171,6 +172,42 @@ def test_one_person_in_many_tabs_never_holds_an_item_twice_nor_more_than_twenty(
     given = [lease.item_id for leases in at_once([tab] * 8) for lease in leases]
     assert len(given) == len(set(given)) == 20
     assert Membership.objects.get(pk=bob.pk).held == 20
+    assert list(findings()) == []
+
+
+@real_transactions
+def test_repeats_and_gold_in_many_tabs_and_hands_are_given_once_and_take_no_place(actors: Actors) -> None:
+    """Everybody has answered ten items, there is gold on ten, ten are new: six people, four tabs each."""
+    project = actors.project
+    Project.objects.filter(pk=project.pk).update(
+        overlap=6, retest_minimum=10, retest_rate="0.4", gold_rate="0.3"
+    )
+    people = crowd(project, 6)
+    old = make_items(Project.objects.get(pk=project.pk), 10)
+    for member in people:
+        for item in old:
+            make_answer(member, item, YES)
+    Item.objects.update(done=6, free=0)
+    Annotation.objects.update(created_at=Now() - timedelta(days=30))
+    Membership.objects.filter(pk__in=[member.pk for member in people]).update(answered=10)
+    for item in make_items(Project.objects.get(pk=project.pk), 20)[:10]:
+        make_gold(item, "answer", "yes")
+    recount(project.pk)
+
+    def tab(member: Membership) -> list[Lease]:
+        try:
+            return hand_out(member, 6).leases
+        except Conflict:  # twenty are held
+            return []
+
+    at_once([partial(tab, member) for member in people for _tab in range(4)])
+    leases = Lease.objects.values_list("annotator", "item", "pass_kind")
+    assert len({(annotator, item) for annotator, item, _kind in leases}) == len(leases) >= 60
+    assert {kind for _annotator, _item, kind in leases} == {"normal", "retest", "gold"}
+    assert {item for _annotator, item, kind in leases if kind == "retest"} <= {item.pk for item in old}
+    assert set(Item.objects.filter(pk__in=[item.pk for item in old]).values_list("leased", "free")) == {
+        (0, 0)
+    }
     assert list(findings()) == []
 
 

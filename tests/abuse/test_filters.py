@@ -25,6 +25,9 @@ LISTS = (
     "/api/v1/projects/birds/annotations",
     "/api/v1/projects/birds/labels",
     "/api/v1/projects/birds/agreement",
+    "/api/v1/projects/birds/hlp",
+    "/api/v1/projects/birds/runs",
+    "/api/v1/projects/birds/tags",
     "/api/v1/projects/birds/recent",
     "/api/v1/drafts",
     "/api/v1/tokens",
@@ -32,7 +35,7 @@ LISTS = (
 PAGED = [
     name
     for name in LISTS
-    if name.rsplit("/", 1)[-1] in {"members", "audit", "items", "assets", "imports", "tokens"}
+    if name.rsplit("/", 1)[-1] in {"members", "audit", "items", "assets", "imports", "runs", "tokens"}
 ]
 LEAKS = (
     "created_by__password__startswith=pbkdf2",

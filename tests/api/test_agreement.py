@@ -52,11 +52,13 @@ def test_every_parameter_reaches_the_report(answered: Project, actors: Actors, t
         "slice": "meta.site:lake",
         "by": "batch",
         "repeat": "1",
+        "weights": "linear",
     }
-    body = token_client(actors.alice).get(URL, asked).json()
+    body = token_client(actors.alice).get(URL, {**asked, "readings": "1"}).json()
 
     assert {name: str(body[name]) for name in asked} == asked
     assert [group["group"] for group in body["groups"]] == ["1"]
+    assert list(body["readings"]) == ["class", "missing", "disagree"]
 
 
 def test_names_are_for_leads(answered: Project, actors: Actors, token_client: Script) -> None:
@@ -80,7 +82,9 @@ def test_names_are_for_leads(answered: Project, actors: Actors, token_client: Sc
         ({"repeat": "-1"}, "bad-filter"),
         ({"repeat": "9e999"}, "bad-filter"),
         ({"slice": "item__project__owner__password:x"}, "bad-slice"),
-        ({"slice": "tag:x"}, "slice-not-available"),
+        ({"slice": "tag:x"}, "unknown-tag"),
+        ({"weights": "cubic"}, "bad-weights"),
+        ({"readings": "perhaps"}, "bad-filter"),
         ({"annotators": "email"}, "unknown-annotators"),
         ({"annotator__user__password__startswith": "pbkdf2"}, "unknown-filter"),
     ],
@@ -113,11 +117,23 @@ def test_the_command_prints_one_document_and_nothing_else(answered: Project) -> 
     assert aside.getvalue() == ""
 
 
+def test_the_command_takes_what_the_api_takes(answered: Project) -> None:
+    told = io.StringIO()
+    words = ["--level", "ordinal", "--weights", "linear", "--by", "meta.site", "--readings", "--json"]
+    call_command("agreement", "birds", *words, stdout=told)
+
+    report = json.loads(told.getvalue())
+    expected = agreement_report(answered, level="ordinal", weights="linear", by="meta.site", readings=True)
+    assert {**report, "as_of": ""} == {**expected, "as_of": ""}
+
+
 def test_the_command_in_words(answered: Project) -> None:
     told = io.StringIO()
-    call_command("agreement", "birds", stdout=told)
+    call_command("agreement", "birds", "--weights", "linear", stdout=told)
 
     lines = told.getvalue().splitlines()
+    assert "linear percent_agreement 0.500" in told.getvalue()
+    assert "(Landis and Koch, probability" in told.getvalue()
     assert lines[0] == (
         "answer (nominal, uncertain answers as class): 4 answers of 2 people on 2 items, 2 with two or more"
     )

@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -12,12 +12,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from core.choices import AuditPart, ItemState, LeaseState, ProjectState
-from core.models import Annotation, Draft, Flag, Item, Lease, Project
+from core.models import Annotation, Draft, Flag, Item, Lease, Membership, Project
+from core.pipelines.job import run_job
 from core.services.lease import hand_out
 from core.services.progress import recount
 from core.services.project import set_state
 from tests.conftest import Actors, client_of, token_client
+from tests.factories.answers import make_answer, make_gold
 from tests.factories.item import make_items
+from tests.factories.passes import mix_passes
 from tests.factories.project import make_question
 
 pytestmark = pytest.mark.django_db
@@ -119,7 +122,6 @@ def test_an_answer_brings_the_next_item(bobs: Client) -> None:
         "id": row.pk,
         "item": "item-1",
         "revision": 1,
-        "repeat": 1,
         "answers": {"answer": "yes"},
     }
     assert (row.elapsed_ms, row.comment) == (1500, "clear")
@@ -314,3 +316,145 @@ def test_a_token_without_the_scope_cannot_label(actors: Actors, items: list[Item
     answer = post(reader, LEASES, {"count": 1})
     assert (answer.status_code, answer.json()["code"]) == (403, "scope")
     assert post(client_of(), LEASES, {"count": 1}).status_code == 401
+
+
+# --- Blind --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def passes(actors: Actors) -> None:
+    """Bob has answered 60 items a month ago, 60 more have gold, 80 are new; each pass is about as frequent."""
+    project = Project.objects.filter(pk=actors.project.pk)
+    project.update(overlap=1)
+    old = make_items(Project.objects.get(pk=actors.project.pk), 60)
+    bob = actors.membership(actors.bob)
+    for item in old:
+        make_answer(bob, item, {"answer": "yes"})
+    Item.objects.update(done=1, free=0)
+    Annotation.objects.update(created_at=Now() - timedelta(days=30))
+    Membership.objects.filter(pk=bob.pk).update(answered=60)
+    for item in make_items(Project.objects.get(pk=actors.project.pk), 140)[:60]:
+        make_gold(item, "answer", "yes")
+    recount(actors.project.pk)
+    mix_passes(bob, 60)
+
+
+def shape(value: Any) -> Any:
+    """A document without its values: names, in their order, and kinds."""
+    if isinstance(value, dict):
+        return [(name, shape(part)) for name, part in value.items()]
+    return [shape(part) for part in value] if isinstance(value, list) else type(value).__name__
+
+
+@pytest.mark.usefixtures("passes")
+def test_nothing_tells_a_repeat_or_gold_from_a_normal_item(bobs_blind: Client) -> None:
+    """Shapes, headers, status and statements of every reply are the same, whatever is answered and comes next."""
+    one, seen, kinds = lease(bobs_blind)[0], set(), set()
+    hidden = ("retest", "gold", "repeat", "pass")
+    for number in range(60):
+        kind = Lease.objects.get(pk=one["id"]).pass_kind
+        with CaptureQueriesContext(connection) as captured:
+            answer = submit(bobs_blind, one["id"], elapsed_ms=900)
+        statements = [query["sql"] for query in captured if query["sql"].split()[0] not in CONTROL]
+        body = answer.json()
+        if number:  # the first one reads the questions, which stay in memory
+            assert len(statements) <= MOST_STATEMENTS, "\n".join(statements)
+            kinds.add((kind, Lease.objects.get(pk=body["next"][0]["id"]).pass_kind))
+            names = tuple(sorted(set(answer.headers) - {"Content-Length"}))
+            seen.add((answer.status_code, str(shape(body)), names, len(statements)))
+        assert not any(word in answer.content.decode() for word in hidden)
+        one = body["next"][0]
+    assert len(kinds) == 9
+    assert len(seen) == 1
+    assert [len(kind) for kind in kinds] == [2] * 9
+
+
+@pytest.mark.usefixtures("passes")
+def test_what_people_may_read_of_their_own_work_does_not_tell_either(
+    bobs_blind: Client, actors: Actors
+) -> None:
+    """Recent answers, a correction, a draft, a put-aside item, of each kind of pass; and a lead still sees it."""
+    shapes: dict[str, set[str]] = {"normal": set(), "retest": set(), "gold": set()}
+    for _turn in range(12):
+        for one in lease(bobs_blind, 3):
+            kind = Lease.objects.get(pk=one["id"]).pass_kind
+            stored = submit(bobs_blind, one["id"], count=0).json()["annotation"]
+            mended = bobs_blind.patch(
+                f"/api/v1/annotations/{stored['id']}",
+                json.dumps({"answers": {"answer": "no"}}),
+                content_type="application/json",
+            )
+            recent = bobs_blind.get("/api/v1/projects/birds/recent").json()[0]
+            shapes[kind].add(str([shape(stored), shape(mended.json()), shape(recent)]))
+    assert len(set.union(*shapes.values())) == 1
+    assert all(shapes.values())
+    for kind in shapes:
+        put_aside = Lease.objects.filter(pass_kind=kind).first()
+        assert put_aside is not None
+        assert bobs_blind.get(f"/api/v1/projects/birds/items/{put_aside.item.external_id}").status_code == 403
+    assert bobs_blind.get("/api/v1/projects/birds/annotations").status_code == 403
+    alices = token_client(actors.alice).get("/api/v1/projects/birds/annotations?format=json")
+    told = b"".join(alices.streaming_content).decode()  # type: ignore[attr-defined]
+    assert '"retest"' in told
+    assert '"gold"' in told
+
+
+@pytest.mark.usefixtures("passes")
+def test_the_projects_progress_does_not_tell_what_ones_own_answer_did(
+    bobs_blind: Client, actors: Actors
+) -> None:
+    """A repeat finishes no item: annotators read the count of finished items in tens, leads as it is."""
+    told, true = set(), []
+    for _turn in range(20):
+        one = lease(bobs_blind)[0]
+        submit(bobs_blind, one["id"], count=0)
+        told.add(bobs_blind.get("/api/v1/projects/birds").json()["progress"]["items_done"])
+        told.add(post(bobs_blind, LEASES, {"count": 1, "have": []}).json()["progress"]["done"])
+        true.append(token_client(actors.alice).get("/api/v1/projects/birds").json()["progress"]["items_done"])
+    assert len(told) <= 3
+    assert {done % 10 for done in told} == {0}
+    assert len(set(true)) > len(told)
+
+
+@pytest.fixture
+def bobs_blind(actors: Actors, passes: None) -> Client:
+    """Bob's script, in the project with every pass."""
+    return token_client(actors.bob)
+
+
+# --- Overlap that adapts ------------------------------------------------------------------------------
+
+
+def test_adaptive_overlap_is_set_started_and_read(actors: Actors, items: list[Item]) -> None:
+    alices = token_client(actors.alice)
+    address = "/api/v1/projects/birds/overlap"
+    assert alices.get(address).json()["code"] == "not-adaptive"
+    assert alices.post(address).json()["code"] == "not-adaptive"
+    version = Project.objects.get(pk=actors.project.pk).version
+    changed = alices.patch(
+        "/api/v1/projects/birds",
+        json.dumps({"adaptive": {"most": 3, "sure": 0.9, "budget": 10}}),
+        content_type="application/json",
+        headers={"If-Match": f'"{version}"'},
+    )
+    assert changed.status_code == 200, changed.content
+    assert changed.json()["adaptive"] == {"most": 3, "sure": 0.9, "budget": 10}
+    bobs = token_client(actors.bob)
+    submit(bobs, lease(bobs)[0]["id"], count=0)
+    started = alices.post(address)
+    assert started.status_code == 202
+    assert (started.json()["kind"], started.json()["state"]) == ("overlap", "queued")
+    assert alices.post(address).json()["id"] == started.json()["id"]
+    run_job(UUID(started.json()["id"]))
+    assert alices.get(f"/api/v1/jobs/{started.json()['id']}").json()["result"]["raised"] == 1
+    told = token_client(actors.dave).get(address).json()
+    assert {name: told[name] for name in ("most", "question", "bought", "budget", "sure", "items")} == {
+        "most": 3,
+        "question": "answer",
+        "bought": 1,
+        "budget": 10,
+        "sure": 0,
+        "items": 0,  # it is open again
+    }
+    assert token_client(actors.bob).get(address).status_code == 403
+    assert token_client(actors.dave).post(address).status_code == 403

@@ -194,6 +194,14 @@ def test_the_command_writes_the_file_when_it_is_complete(answered: Project, tmp_
     assert [entry.name for entry in tmp_path.iterdir()] == ["labels.csv"]
 
 
+def test_the_command_takes_a_rule(answered: Project, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    words = ("--what", "labels", "--format", "csv", "--rule", "one_coin", "--output", str(path))
+    call_command("export", "birds", *words, stderr=io.StringIO())
+    with path.open(newline="") as file:
+        assert {row["rule"] for row in csv.DictReader(file)} == {"one_coin"}
+
+
 @pytest.mark.parametrize(
     ("words", "detail"),
     [

@@ -124,7 +124,11 @@ def test_a_preview_shows_columns_and_rows_and_keeps_nothing(actors: Actors, post
     ("form", "code"),
     [
         ({}, "unknown-kind"),
-        ({"kind": "predictions"}, "unknown-kind"),
+        ({"kind": "labels"}, "unknown-kind"),
+        ({"kind": "predictions"}, "run-needed"),
+        ({"kind": "predictions", "run": "  "}, "run-needed"),
+        ({"kind": "predictions", "run": "x" * 121}, "bad-run"),
+        ({"kind": "gold", "run": "baseline"}, "run-not-possible"),
         ({"kind": "items", "format": "xml"}, "unknown-format"),
         ({"kind": "items", "on_error": "ignore"}, "unknown-on-error"),
         ({"kind": "items", "columns": "[1]"}, "bad-columns"),

@@ -21,13 +21,17 @@ from core.models import (
     Import,
     Invitation,
     Item,
+    ItemTag,
     Job,
     LabelClass,
     Membership,
+    Prediction,
     Project,
     Question,
     RefusedRow,
+    Run,
     SignInLink,
+    Tag,
     Token,
     User,
 )
@@ -41,7 +45,12 @@ from tests.factories.project import add_member
 
 SECRET = "s" * 43
 PAYLOAD = "<img src=x onerror=__xss=1>\"'><svg/onload=__xss=1></script><script>__xss=1</script>{{7*7}}${7*7}"
-NAMES = {"api:asset": "bird.png", "agreement_table": "coefficients"}
+NAMES = {
+    "api:asset": "bird.png",
+    "agreement_table": "coefficients",
+    "hlp_table": "scores",
+    "agreement_picture": "coefficients",
+}
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -84,6 +93,7 @@ class World:
             "draft_id": lambda: Draft.objects.get(annotator=owner).pk,
             "token_id": lambda: self._token(who),
             "item_id": lambda: self.project.items.earliest("pk").pk,
+            "run_id": lambda: self.project.runs.get().pk,
             "import_id": lambda: Import.objects.get(project=self.project).pk,
             "job_id": lambda: Job.objects.get(project=self.project).pk,
             "batch_id": lambda: self.project.batches.get().pk,
@@ -154,6 +164,13 @@ def make_world(project: Project, known: Mapping[str, User]) -> World:
         file_size=0,
         job=job,
     )
+    run = Run.objects.create(project=project, name="baseline")
+    question = project.questions.get(key="answer")
+    said = question.classes.earliest("order")
+    Prediction.objects.create(run=run, item=items[29], question=question, label_class=said)
+    ItemTag.objects.create(
+        tag=Tag.objects.create(project=project, name="blurry", name_key="blurry"), item=items[0]
+    )
     RefusedRow.objects.create(source=source, row=1, line=2, column="text", code="empty", detail="empty")
     Flag.objects.create(
         item=items[0], annotator=world.members["annotator"], note="blurry", idempotency_key="f"
@@ -204,6 +221,8 @@ def plant_everywhere(world: World, text: str) -> None:
     Import.objects.filter(project=project).update(file_name=text, columns={text: text})
     Membership.objects.filter(project=project, user=world.people["annotator"]).update(name=text)
     User.objects.update(display_name=text[:120])
+    Run.objects.filter(project=project).update(name=text[:120])
+    Tag.objects.filter(project=project).update(name=text[:80])
     for flag in world.members["annotator"].flags.all():
         flag.note = text
         flag.save()

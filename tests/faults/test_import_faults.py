@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from core.choices import ImportState, JobState
-from core.models import Annotation, Gold, Import, Item, Job, Membership, StagedAnswer, StagedItem
+from core.models import Annotation, Gold, Import, Item, Job, Membership, Prediction, StagedAnswer, StagedItem
 from core.pipelines.job import run_job
 from core.selectors.check_data import findings
 from core.services.job import LostClaim, claim_job, take_back_abandoned
@@ -51,11 +51,21 @@ def count_gold() -> int:
     return Gold.objects.count()
 
 
+def predictions_file(n: int) -> str:
+    return gold_file(n).replace(",note\n", ",prob.yes\n").replace(f",{n}\n", f",{'' if n % 2 else '1'}\n") + (
+        f"a0,answer,no,{n}\n"  # refused by itself, and makes every file another one
+    )
+
+
+def count_predictions() -> int:
+    return Prediction.objects.count()
+
+
 def break_and_end(
     member: Membership, kind: str, content: str, n: int, count: Callable[[], int]
 ) -> tuple[bool, int, int]:
     """Fail the Nth statement of an import's job; whether it came to that, and what was there before and then."""
-    source = queue_file(member, content, kind)
+    source = queue_file(member, content, kind, run="baseline" if kind == "predictions" else "")
     assert source.job_id is not None
     before = count()
     with failing_statement(n) as fault:
@@ -81,6 +91,7 @@ def break_and_end(
         ("items", items_file, count_items, ROWS),
         ("annotations", annotations_file, count_annotations, ROWS),
         ("gold", gold_file, count_gold, 0),
+        ("predictions", predictions_file, count_predictions, 0),
     ],
 )
 def test_every_statement_of_an_import_may_fail(  # noqa: PLR0917 -- fixtures and one case
@@ -95,6 +106,7 @@ def test_every_statement_of_an_import_may_fail(  # noqa: PLR0917 -- fixtures and
     member = actors.membership(actors.alice)
     import_file(member, csv_items(*(f"a{row}" for row in range(ROWS))))
     import_file(member, gold_file(0), "gold")
+    import_file(member, predictions_file(0), "predictions", run="baseline")
     fired = 0
     for n in range(1, MOST_STATEMENTS):
         failed, before, after = break_and_end(member, kind, content(n), n, count)

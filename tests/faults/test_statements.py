@@ -10,18 +10,21 @@ from uuid import uuid4
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 
 from core.access import Actor
+from core.choices import Pass
 from core.exceptions import Conflict
 from core.models import Annotation, Answer, Draft, Item, Lease, Membership, Outbox, Project
 from core.selectors.check_data import findings
 from core.services.annotation import Work, submit
-from core.services.lease import HandOut, expire_leases, hand_out
+from core.services.lease import HandOut, expire_leases, hand_out, skip
 from core.services.progress import recount
 from tests.conftest import Actors, client_of, token_client
 from tests.factories.account import make_user
+from tests.factories.answers import make_gold
 from tests.factories.item import make_items
 from tests.factories.project import add_member
 from tests.faults.nth_statement import failing_statement
@@ -54,7 +57,9 @@ def state() -> dict[str, list[Any]]:
             Lease.objects.order_by("pk").values_list("pk", "state", "idempotency_key", "expires_at")
         ),
         "members": list(
-            Membership.objects.values_list("pk", "answered", "answered_today", "held", "cursors")
+            Membership.objects.values_list(
+                "pk", "answered", "answered_today", "held", "handed", "retested", "cursors"
+            )
         ),
         "outbox": list(Outbox.objects.order_by("pk").values_list("pk", "annotations", "items_done")),
         "projects": list(Project.objects.order_by("pk").values_list("pk", "returned")),
@@ -85,6 +90,27 @@ def gone(bob: Membership) -> Lease:
     somebody = add_member(bob.project, make_user(uuid4().hex[:8]))
     assert [other.item_id for other in hand_out(somebody, 1).leases] == [lease.item_id]
     return lease
+
+
+def again(bob: Membership) -> Lease:
+    """A lease by which Bob holds something that he answered a month ago; a repeat or gold may come next."""
+    Project.objects.filter(pk=bob.project_id).update(retest_rate="0.4", gold_rate="0.4")
+    first = held(bob)
+    while first.pass_kind != Pass.NORMAL:
+        skip(first.pk, uuid4().hex, "other")
+        first = held(bob)
+    submit(actor(bob), first.pk, uuid4().hex, Work(ANSWERS, count=0))
+    Annotation.objects.filter(lease_id=first.pk).update(created_at=Now() - timedelta(days=30))
+    Membership.objects.filter(pk=bob.pk).update(cursors={}, held=F("held") + 1, handed=F("handed") + 1)
+    make_gold(Item.objects.filter(done=0, leased=0, gold=None).latest("pk"), "answer", "yes")
+    return Lease.objects.create(
+        item=first.item,
+        item_version=1,
+        annotator=bob,
+        pass_kind=Pass.RETEST,
+        repeat=2,
+        expires_at=Now() + timedelta(hours=1),
+    )
 
 
 @contextmanager
@@ -121,7 +147,7 @@ def is_complete(lease: Lease, key: str) -> bool:
     return stored + kept == 1
 
 
-@pytest.mark.parametrize("scenario", [held, run_out, gone])
+@pytest.mark.parametrize("scenario", [held, run_out, gone, again])
 def test_a_submit_that_breaks_at_any_statement_is_all_or_nothing(bob: Membership, scenario: Scenario) -> None:
     tried = 0
     for n in range(1, MOST_STATEMENTS):

@@ -43,3 +43,11 @@ def test_exact_names_come_before_likenesses() -> None:
         "question": "question",
         "label": "label",
     }
+
+
+def test_in_a_file_of_predictions_the_models_column_is_the_label() -> None:
+    assert suggest_mapping(("id", "gold", "pred", "question", "prob.yes"), "predictions") == {
+        "item_id": "id",
+        "question": "question",
+        "label": "pred",
+    }

@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 import pytest
 
 from core.formats.errors import FileError, RowError
-from core.formats.rows import AnnotationRow, GoldRow, ItemRow, annotation_rows, gold_rows, item_rows
+from core.formats.rows import (
+    AnnotationRow,
+    GoldRow,
+    ItemRow,
+    PredictionRow,
+    annotation_rows,
+    gold_rows,
+    item_rows,
+    prediction_rows,
+)
 from core.formats.table import Row
 from tests.formats.reading import read_stream
 
@@ -23,12 +32,16 @@ def gold(text: str, columns: dict[str, str] | None = None) -> list[GoldRow | Row
     return list(gold_rows(read_stream(text), columns))
 
 
+def predictions(text: str, columns: dict[str, str] | None = None) -> list[PredictionRow | RowError]:
+    return list(prediction_rows(read_stream(text), columns))
+
+
 def lines(*rows: object) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def refused(
-    rows: list[AnnotationRow | RowError] | list[ItemRow | RowError],
+    rows: list[AnnotationRow | RowError] | list[ItemRow | RowError] | list[PredictionRow | RowError],
 ) -> list[tuple[int, str | None, str]]:
     return [(row.row, row.column, row.code) for row in rows if isinstance(row, RowError)]
 
@@ -242,3 +255,44 @@ def test_rows_of_any_source_can_be_typed() -> None:
     assert list(gold_rows([Row(1, 1, {"item_id": "a", "question": "q", "label": 3})])) == [
         GoldRow(1, 1, "a", "q", 3)
     ]
+
+
+def test_predictions_may_tell_the_probability_of_every_class() -> None:
+    text = (
+        "item_id,question,label,prob.yes,prob.no,model\na,answer,yes,0.75,2.5e-1,tiny\nb,answer,no,,,tiny\n"
+    )
+    assert predictions(text) == [
+        PredictionRow(1, 2, "a", "answer", "yes", {"yes": 0.75, "no": 0.25}),
+        PredictionRow(2, 3, "b", "answer", "no", {}),
+    ]
+
+
+def test_predictions_as_json_may_tell_probabilities_as_an_object() -> None:
+    row = {"item_id": "a", "question": "answer", "label": ["wing"], "prob": {"wing": 1, "tail": 0.5}}
+    assert predictions(lines(row)) == [
+        PredictionRow(1, 1, "a", "answer", ["wing"], {"wing": 1.0, "tail": 0.5})
+    ]
+
+
+def test_columns_of_probabilities_can_be_mapped() -> None:
+    columns = {"item_id": "id", "label": "pred", "prob.yes": "p1", "prob.no": "p0"}
+    assert predictions("id,question,pred,p1,p0\na,answer,yes,.9,.1\n", columns) == [
+        PredictionRow(1, 2, "a", "answer", "yes", {"yes": 0.9, "no": 0.1})
+    ]
+
+
+@pytest.mark.parametrize("number", ["-0.1", "1.01", "nan", "inf", "1e9", "high", "0,5"])
+def test_a_probability_is_a_number_from_0_to_1(number: str) -> None:
+    text = f'item_id,question,label,prob.yes\na,answer,yes,"{number}"\n'
+    assert refused(predictions(text)) == [(1, "prob.yes", "bad-probability")]
+
+
+def test_a_probability_that_stands_twice_is_refused() -> None:
+    row = {"item_id": "a", "question": "answer", "label": "yes", "prob.yes": 1, "prob": {"yes": 1}}
+    assert refused(predictions(lines(row))) == [(1, "prob.yes", "column-conflict")]
+
+
+def test_predictions_without_a_label_are_refused() -> None:
+    with pytest.raises(FileError) as error:
+        predictions("item_id,question,prob.yes\na,answer,1\n")
+    assert error.value.code == "missing-column"

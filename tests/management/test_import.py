@@ -29,6 +29,16 @@ def test_it_imports_and_says_what_became_of_it(file: Path, capsys: pytest.Captur
     assert Job.objects.get().state == "done"
 
 
+def test_predictions_name_their_run(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("import", "birds", str(file), "--kind", "items")
+    file.write_text("item_id,question,label\na,answer,yes\n")
+    with pytest.raises(CommandError, match="run-needed"):
+        call_command("import", "birds", str(file), "--kind", "predictions")
+    call_command("import", "birds", str(file), "--kind", "predictions", "--run", "tiny", "--json")
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["state"], told["run"], told["replaced"]) == ("published", "tiny", 0)
+
+
 def test_json_is_one_document_and_nothing_else(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command(
         "import", "birds", str(file), "--kind", "items", "--column", "id=text", "--column", "x=id", "--json"

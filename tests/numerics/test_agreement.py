@@ -290,6 +290,26 @@ def test_classes_and_confusions_are_limited_to_the_most_frequent() -> None:
     assert (len(found.confusions), found.confusions_cut) == (1, 1)
 
 
+def test_without_details_the_coefficients_are_the_same() -> None:
+    whole, brief = (
+        report("disagree"),
+        agreement_report(
+            TABLE, uncertain="disagree", uncertain_classes=CANNOT_TELL, weights="linear", details=False
+        ),
+    )
+    assert (brief.coefficients, brief.verdicts) == (whole.coefficients, whole.verdicts)
+    assert (brief.per_class, brief.uncertainty) == (whole.per_class, whole.uncertainty)
+    assert (brief.pairs, brief.annotators, brief.confusions, brief.weighted) == ((), (), (), None)
+
+
+def test_uncertain_answers_by_what_the_others_say() -> None:
+    # Yes leads on items 1, 3 and 5, no on 2 and 4; only on 3 do people doubt: 2 of its 3 answers, of 7 in all.
+    rows = report("missing").uncertainty.by_majority
+    assert [(row.label, row.n) for row in rows] == [(YES, 3), (NO, 2)]
+    assert [row.rate.value for row in rows] == [pytest.approx(2 / 7), 0.0]
+    assert agreement_report(TABLE).uncertainty.by_majority == ()
+
+
 def test_a_figure_as_json() -> None:
     figure = Figure.estimate(
         np.float64(0.5), se=0.1, ci=(0.3, 0.7), method=Method.LINEARISED, n_items=4, n_pairs=9
@@ -302,6 +322,7 @@ def test_a_figure_as_json() -> None:
         "n_items": 4,
         "n_pairs": 9,
         "reason": None,
+        "needed": 60,  # four times as exact takes sixteen times the four items
     }
     assert Figure.missing(Reason.NO_OVERLAP).to_dict() == {
         "value": None,
@@ -311,4 +332,5 @@ def test_a_figure_as_json() -> None:
         "n_items": 0,
         "n_pairs": 0,
         "reason": "no_overlap",
+        "needed": None,
     }

@@ -13,6 +13,7 @@ from core.numerics.agreement import AgreementReport, agreement_report
 from core.numerics.alpha import Level
 from core.numerics.results import Figure, Reason
 from core.numerics.table import LabelTable
+from core.numerics.weights import WeightName
 
 CLASSES = 4
 NUMBERS = [0.0, 1.0, 2.5, 7.0]
@@ -34,6 +35,11 @@ ANSWERS = st.lists(
     unique_by=lambda answer: answer[:2],
 )
 Answers = list[tuple[int, int, int]]
+WEIGHTED = ["percent_agreement", "gwet_ac2", "fleiss_kappa", "brennan_prediger", "conger_kappa"]
+LOPSIDED = np.array([[1, 0.7, 0.1, 0], [0.2, 1, 0.4, 0], [0, 0.9, 1, 0.5], [0.3, 0, 0.2, 1]])
+WEIGHTS = st.sampled_from([None, *WeightName, LOPSIDED, np.eye(CLASSES)])
+MEMBERS = np.array([[False, False, False], [True, False, False], [True, True, False], [False, True, True]])
+TEXTS = ["wren", "Wren.", "wrens", ""]
 
 
 def table_of(answers: Answers) -> LabelTable:
@@ -65,17 +71,61 @@ def same(one: Figure, other: Figure) -> bool:
     )
 
 
-def all_same(one: AgreementReport, other: AgreementReport) -> bool:
-    return all(same(one.coefficients[name], other.coefficients[name]) for name in COEFFICIENTS)
+def of_everybody(report: AgreementReport) -> dict[str, Figure]:
+    """Every figure that is about the people as a whole, by the part of the report and its name."""
+    parts = ("coefficients", "weighted", "sets", "texts", "intraclass")
+    found = {
+        f"{part} {name}": figure for part in parts for name, figure in (getattr(report, part) or {}).items()
+    }
+    if report.mean_absolute_difference is not None:
+        found["mean_absolute_difference"] = report.mean_absolute_difference
+    return found
 
 
-@given(ANSWERS, LEVELS, MODES, UNSURE)
-@settings(max_examples=150, deadline=None)
+def differing(one: AgreementReport, other: AgreementReport, without: tuple[str, ...] = ()) -> list[str]:
+    """The figures about everybody that are not the same in two reports, those that end so left out."""
+    before, after = of_everybody(one), of_everybody(other)
+    assert list(before) == list(after)
+    return [
+        name
+        for name in before
+        if not name.endswith(without or ("?",)) and not same(before[name], after[name])
+    ]
+
+
+def whole_report(
+    answers: Answers,
+    level: str = "nominal",
+    mode: str = "class",
+    unsure: frozenset[int] = frozenset(),
+    weights: Any = "linear",
+) -> AgreementReport:
+    """The report with everything in it."""
+    return agreement_report(
+        table_of(answers),
+        level=level,
+        uncertain=mode,
+        uncertain_classes=unsure,
+        weights=weights,
+        members=MEMBERS,
+        texts=TEXTS,
+    )
+
+
+@given(ANSWERS, LEVELS, MODES, UNSURE, WEIGHTS)
+@settings(max_examples=200, deadline=None)
 def test_every_figure_has_a_finite_value_or_a_reason(
-    answers: Answers, level: str, mode: str, unsure: frozenset[int]
+    answers: Answers, level: str, mode: str, unsure: frozenset[int], weights: Any
 ) -> None:
-    report = agreement_report(table_of(answers), level=level, uncertain=mode, uncertain_classes=unsure)
+    report = whole_report(answers, level, mode, unsure, weights)
     assert list(report.coefficients) == COEFFICIENTS
+    assert list(report.weighted or {}) == ([] if weights is None else WEIGHTED)
+    for test in (report.chance, *(pair.chance for pair in report.pairs)):
+        if test is not None:
+            assert isfinite(test.z)
+            assert test.se > 0
+            assert 0 <= test.p <= 1
+    units = report.mean_absolute_difference  # the only figure with a unit
     for figure in figures_in(report):
         assert (figure.value is None) == (figure.reason is not None)
         assert (figure.se is None) == (figure.ci is None) == (figure.method is None)
@@ -83,13 +133,14 @@ def test_every_figure_has_a_finite_value_or_a_reason(
         assert figure.n_pairs >= 0
         if figure.value is not None:
             assert isfinite(figure.value)
-            assert figure.value <= 1
+            assert figure is units or figure.value <= 1
+            assert figure is not units or figure.value >= 0
         if figure.se is not None and figure.ci is not None and figure.value is not None:
             assert isfinite(figure.se)
             assert figure.se >= 0
             assert not any(map(isinf, figure.ci))
             assert figure.ci[0] - 1e-9 <= figure.value <= figure.ci[1] + 1e-9
-            assert figure.ci[1] <= 1
+            assert figure is units or figure.ci[1] <= 1
 
 
 @given(ANSWERS, MODES, UNSURE, st.permutations(range(CLASSES)))
@@ -98,27 +149,50 @@ def test_names_of_classes_do_not_matter_at_the_nominal_level(
     answers: Answers, mode: str, unsure: frozenset[int], new: list[int]
 ) -> None:
     renamed = [(item, annotator, new[label]) for item, annotator, label in answers]
-    before = agreement_report(table_of(answers), uncertain=mode, uncertain_classes=unsure)
-    after = agreement_report(
-        table_of(renamed), uncertain=mode, uncertain_classes=frozenset(new[code] for code in unsure)
+    old = np.argsort(new)
+    before = agreement_report(
+        table_of(answers),
+        uncertain=mode,
+        uncertain_classes=unsure,
+        weights=LOPSIDED,
+        members=MEMBERS,
+        texts=TEXTS,
     )
-    assert all_same(before, after)
-    by_old_name = {new[row.label]: row for row in before.per_class}
-    for row in after.per_class:
-        assert same(row.alpha, by_old_name[row.label].alpha)
-        assert same(row.specific_agreement, by_old_name[row.label].specific_agreement)
+    after = agreement_report(
+        table_of(renamed),
+        uncertain=mode,
+        uncertain_classes=frozenset(new[code] for code in unsure),
+        weights=LOPSIDED[np.ix_(old, old)],
+        members=MEMBERS[old],
+        texts=[TEXTS[code] for code in old],
+    )
+    assert differing(before, after) == []
+    for name in ("sets", "texts"):
+        assert getattr(before, name) is not None
+    # Where classes are sets, what they hold keeps its name.
+    for one, other in zip(before.per_class, after.per_class, strict=True):
+        assert (one.label, one.n) == (other.label, other.n)
+        assert same(one.alpha, other.alpha)
+        assert same(one.specific_agreement, other.specific_agreement)
+    plain = agreement_report(table_of(answers), uncertain=mode, uncertain_classes=unsure)
+    by_new_name = {
+        row.label: row
+        for row in agreement_report(
+            table_of(renamed), uncertain=mode, uncertain_classes=frozenset(new[code] for code in unsure)
+        ).per_class
+    }
+    for row in plain.per_class:
+        assert same(row.alpha, by_new_name[new[row.label]].alpha)
+        assert same(row.specific_agreement, by_new_name[new[row.label]].specific_agreement)
 
 
-@given(ANSWERS, LEVELS, MODES, UNSURE, st.randoms(use_true_random=False))
+@given(ANSWERS, st.tuples(LEVELS, MODES, UNSURE, WEIGHTS), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
-def test_order_of_rows_does_not_matter(
-    answers: Answers, level: str, mode: str, unsure: frozenset[int], random: Any
-) -> None:
+def test_order_of_rows_does_not_matter(answers: Answers, asked: Any, random: Any) -> None:
     shuffled = list(answers)
     random.shuffle(shuffled)
-    one = agreement_report(table_of(answers), level=level, uncertain=mode, uncertain_classes=unsure)
-    other = agreement_report(table_of(shuffled), level=level, uncertain=mode, uncertain_classes=unsure)
-    assert all_same(one, other)
+    one, other = whole_report(answers, *asked), whole_report(shuffled, *asked)
+    assert differing(one, other) == []
     assert one.confusions == other.confusions
     for a, b in zip(figures_in(one.pairs), figures_in(other.pairs), strict=True):
         assert same(a, b)
@@ -126,28 +200,45 @@ def test_order_of_rows_does_not_matter(
         assert same(a, b)
 
 
-@given(ANSWERS, st.permutations(range(6)))
+@given(ANSWERS, LEVELS, MODES, UNSURE, st.permutations(range(8)))
 @settings(max_examples=60, deadline=None)
-def test_names_of_annotators_do_not_matter(answers: Answers, new: list[int]) -> None:
+def test_names_of_items_do_not_matter(
+    answers: Answers, level: str, mode: str, unsure: frozenset[int], new: list[int]
+) -> None:
+    renamed = [(new[item], annotator, label) for item, annotator, label in answers]
+    one, other = whole_report(answers, level, mode, unsure), whole_report(renamed, level, mode, unsure)
+    assert differing(one, other) == []
+    for a, b in zip(figures_in(one.pairs), figures_in(other.pairs), strict=True):
+        assert same(a, b)
+
+
+@given(ANSWERS, LEVELS, st.permutations(range(6)))
+@settings(max_examples=60, deadline=None)
+def test_names_of_annotators_do_not_matter(answers: Answers, level: str, new: list[int]) -> None:
     renamed = [(item, new[annotator], label) for item, annotator, label in answers]
-    one, other = agreement_report(table_of(answers)), agreement_report(table_of(renamed))
-    assert all_same(one, other)
+    one, other = whole_report(answers, level), whole_report(renamed, level)
+    assert differing(one, other) == []
     # A pair is the same from either side.
     after = {(pair.a, pair.b): pair for pair in other.pairs}
     for pair in one.pairs:
         a, b = sorted((new[pair.a], new[pair.b]))
         assert same(pair.percent, after[a, b].percent)
         assert same(pair.cohen_kappa, after[a, b].cohen_kappa)
+        assert same(pair.bangdiwala_b, after[a, b].bangdiwala_b)
+        turned = after[a, b].weighted_kappa
+        assert pair.weighted_kappa is not None
+        assert turned is not None
+        assert same(pair.weighted_kappa, turned)
 
 
 @given(ANSWERS)
 @settings(max_examples=60, deadline=None)
 def test_two_annotators_with_one_name_do_not_change_what_needs_no_names(answers: Answers) -> None:
     merged = [(item, min(annotator, 1), label) for item, annotator, label in answers]
-    one, other = agreement_report(table_of(answers)), agreement_report(table_of(merged))
+    one, other = whole_report(answers, "interval"), whole_report(merged, "interval")
     if one.n_annotators > 1 and other.n_annotators > 1:
-        for name in set(COEFFICIENTS) - {"conger_kappa"}:
-            assert same(one.coefficients[name], other.coefficients[name])
+        by_name = ("conger_kappa", "icc_2", "icc_2k", "icc_3", "icc_3k")
+        assert differing(one, other, without=by_name) == []
     assert all(pair.a != pair.b for pair in other.pairs)
 
 
@@ -158,11 +249,14 @@ def test_an_item_labelled_once_changes_neither_alpha_nor_percent_agreement(
 ) -> None:
     """Nor any pair. The kappas and AC1 do move a little: irrCAC counts such items in the class shares."""
     more = [*answers, (8, 0, label)]
-    one, other = (
-        agreement_report(table_of(answers), level=level),
-        agreement_report(table_of(more), level=level),
-    )
+    one, other = whole_report(answers, level), whole_report(more, level)
     if one.n_annotators > 1:
+        before, after = of_everybody(one), of_everybody(other)
+        kappas = ("ac1", "ac2", "kappa", "pi")
+        for name in (name for name in before if not name.endswith(kappas)):
+            assert (before[name].value, before[name].n_items) == (after[name].value, after[name].n_items), (
+                name
+            )
         alpha, still = one.coefficients["krippendorff_alpha"], other.coefficients["krippendorff_alpha"]
         assert (alpha.value, alpha.se, alpha.n_items) == (still.value, still.se, still.n_items)
         assert one.coefficients["percent_agreement"].value == other.coefficients["percent_agreement"].value

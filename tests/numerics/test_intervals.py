@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from core.numerics.intervals import Ends, normal_interval, t_interval, wilson_interval
+from core.numerics.intervals import (
+    Ends,
+    fisher_interval,
+    logit_interval,
+    normal_interval,
+    skewed_interval,
+    t_interval,
+    wilson_interval,
+)
 
 
 def rounded(ends: Ends, digits: int) -> list[float]:
@@ -47,3 +55,48 @@ def test_wilson_interval_of_several_proportions_at_once() -> None:
     low, high = wilson_interval([0.0, 0.5, 1.0], [10, 10, 10])
     assert low.round(4).tolist() == [0.0, 0.2366, 0.7225]
     assert high.round(4).tolist() == [0.2775, 0.7634, 1.0]
+
+
+def test_skewed_interval_without_skewness_is_students() -> None:
+    assert rounded(skewed_interval(0.5, 0.1, 0.0, 11), 5) == [0.2799, 0.7201]
+
+
+def test_skewed_interval_moves_towards_the_tail_and_keeps_its_width() -> None:
+    # 0.1 * -0.3 * (1/6 + 1.95996² / 3) = -0.043415
+    assert rounded(skewed_interval(0.5, 0.1, -0.3, 11), 5) == [0.23649, 0.67668]
+
+
+def test_skewed_interval_is_cut_at_the_ends() -> None:
+    low, high = skewed_interval([0.95, 0.05], 0.1, 0.0, 11, lower=0.0)
+    assert low.round(4).tolist() == [0.7299, 0.0]
+    assert high.round(4).tolist() == [1.0, 0.2701]
+
+
+def test_the_value_is_inside_a_skewed_interval_however_long_the_tail() -> None:
+    # The longest tail of n items: one of them unlike all others.
+    for n in (2, 3, 5, 20, 1000):
+        influence = np.array([1.0] + [0.0] * (n - 1)) - 1 / n
+        skewness = (influence**3).sum() / (influence**2).sum() ** 1.5
+        for sign in (-1, 1):
+            low, high = skewed_interval(0.0, 1.0, sign * skewness, n - 1, upper=np.inf)
+            assert low < 0 < high
+
+
+def test_fisher_interval_of_a_worked_correlation() -> None:
+    # r = .5: artanh(.5) = .549306, ± 1.95996 * .2, back: .1560 and .7358. se = .2 * (1 - r²).
+    low, high = fisher_interval(0.5, 0.2 * 0.75, 1e9)
+    assert [round(float(low), 4), round(float(high), 4)] == [0.156, 0.7358]
+
+
+def test_logit_interval_by_hand() -> None:
+    # log(.8 / .2) = 1.386294, ± 1.95996 * .05 / .16 = .612489, back: 1 / (1 + exp(-.773805)) and of 1.998783.
+    assert rounded(logit_interval(0.8, 0.05, 1e9), 4) == [0.6843, 0.8807]
+
+
+def test_intervals_on_a_scale_stay_inside_and_exist_at_its_ends() -> None:
+    low, high = fisher_interval([0.99, 1.0, -1.0, -1.2], [0.5, 0.0, 0.1, 0.1], 5)
+    assert (low[0], high[0]) > (-1.0, 0.99)
+    assert high[0] <= 1
+    assert (low[1], high[1]) == (1.0, 1.0)
+    assert low[2:].tolist() == [-1.0, -1.0]
+    assert rounded(logit_interval(0.0, 0.0, 5), 9) == [0.0, 0.0]

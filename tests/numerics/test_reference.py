@@ -3,11 +3,16 @@
 from math import sqrt
 from typing import Any
 
+import numpy as np
 import pytest
 
-from core.numerics.agreement import LANDIS_KOCH, agreement_report, benchmark_probabilities
-from core.numerics.results import Figure
+from core.numerics.agreement import agreement_report
+from core.numerics.icc import intraclass
+from core.numerics.results import Figure, Method
+from core.numerics.sets import Sets, masi_similarity
 from core.numerics.table import LabelTable
+from core.numerics.verdicts import ALTMAN, LANDIS_KOCH, benchmark_probabilities, verdicts
+from core.numerics.weights import WeightName, named_weights
 from tests.numerics.tables import from_answers, from_contingency, from_counts, from_matrix, from_units
 
 NA = None
@@ -139,6 +144,14 @@ def test_fleiss_1971_as_printed_and_by_the_irr_package_for_r() -> None:
     assert (round(kappa, 2), round(kappa, 7)) == (0.43, 0.4302445)
 
 
+def test_fleiss_kappa_against_chance() -> None:
+    """z by the irr package for R, with the standard error of Fleiss, Nee and Landis (1979)."""
+    chance = agreement_report(from_counts(FLEISS_DIAGNOSES)).chance
+    assert chance is not None
+    assert round(chance.z, 5) == 17.65183
+    assert agreement_report(from_matrix(IRRCAC_RAW)).chance is None  # unequal numbers of answers
+
+
 def test_wikipedia_fleiss() -> None:
     assert round(value(coefficients(from_counts(WIKIPEDIA_FLEISS))["fleiss_kappa"]), 2) == 0.21
 
@@ -238,6 +251,19 @@ def test_sas_kappa_with_its_interval() -> None:
     assert (round(kappa.ci[0], 4), round(kappa.ci[1], 4)) == (0.2137, 0.7547)
 
 
+def test_sas_kappa_against_chance() -> None:
+    (pair,) = agreement_report(from_contingency(SAS_KAPPA)).pairs
+    assert pair.chance is not None
+    assert (round(pair.chance.se, 4), round(pair.chance.z, 4)) == (0.1484, 3.2626)
+    assert pair.chance.p == pytest.approx(0.0011, abs=5e-5)  # twice the .0006 of one side
+
+
+def test_bangdiwala_b() -> None:
+    """irrCAC for R, README: B of the two abstractors."""
+    (pair,) = agreement_report(from_contingency(IRRCAC_ABSTRACTORS)).pairs
+    assert round(value(pair.bangdiwala_b), 7) == 0.8059604
+
+
 def test_cohen_1960() -> None:
     assert round(value(kappa_of(from_contingency(COHEN_1960))), 3) == 0.492
 
@@ -278,12 +304,133 @@ def test_gwet_benchmark() -> None:
     """Gwet (2018), kappa .67 with standard error .15: cumulative probabilities, Landis-Koch and Altman."""
     landis_koch = benchmark_probabilities(0.67, 0.15, LANDIS_KOCH)
     assert landis_koch.round(5).tolist() == [0.18168, 0.67511, 0.96356, 0.99912, 1.0, 1.0]
-    altman = (
-        ("very_good", 0.8, 1.0),
-        ("good", 0.6, 0.8),
-        ("moderate", 0.4, 0.6),
-        ("fair", 0.2, 0.4),
-        ("poor", -1.0, 0.2),
-    )
-    found = benchmark_probabilities(0.67, 0.15, altman)
+    found = benchmark_probabilities(0.67, 0.15, ALTMAN)
     assert found.round(5).tolist() == [0.18168, 0.67511, 0.96356, 0.99912, 1.0]
+    # "Moderate", because "substantial" or better has a probability of .675 only.
+    figure = Figure.estimate(
+        0.67, se=0.15, ci=(0.376, 0.964), method=Method.LINEARISED, n_items=10, n_pairs=10
+    )
+    assert [(found.scale, found.level) for found in verdicts(figure)] == [
+        ("landis_koch", "moderate"), ("altman", "moderate"), ("krippendorff", "unreliable")
+    ]  # fmt: skip
+
+
+# irrCAC for Python, unit tests on cac.raw4raters with weights: agreement, and of each coefficient its value, its
+# standard error and the lower end of its interval: AC2, Fleiss, Brennan-Prediger, Conger.
+IRRCAC_WEIGHTED = {
+    "bipolar": (0.968, (0.900, 0.106, 0.667), (0.853, 0.145, 0.535), (0.888, 0.112, 0.641), (0.845, 0.142, 0.532)),
+    "circular": (0.902, (0.830, 0.133, 0.538), (0.807, 0.149, 0.479), (0.824, 0.137, 0.522), (0.805, 0.147, 0.481)),
+    "linear": (0.939, (0.859, 0.117, 0.600), (0.818, 0.149, 0.491), (0.848, 0.123, 0.577), (0.814, 0.145, 0.494)),
+    "ordinal": (0.968, (0.899, 0.107, 0.664), (0.850, 0.147, 0.527), (0.886, 0.114, 0.636), (0.844, 0.144, 0.526)),
+    "quadratic": (0.975, (0.914, 0.104, 0.685), (0.865, 0.146, 0.544), (0.902, 0.111, 0.657), (0.858, 0.144, 0.541)),
+    "radical": (0.897, (0.820, 0.128, 0.537), (0.790, 0.150, 0.460), (0.813, 0.133, 0.520), (0.788, 0.146, 0.466)),
+    "ratio": (0.954, (0.857, 0.122, 0.589), (0.821, 0.152, 0.486), (0.840, 0.132, 0.549), (0.812, 0.149, 0.485)),
+}  # fmt: skip
+# The same, "custom" weights, which differ by direction.
+IRRCAC_CUSTOM = [
+    [1.00, 0.75, 0.50, 0.25, 0.00], [0.00, 1.00, 0.75, 0.50, 0.25], [0.25, 0.00, 1.00, 0.75, 0.50],
+    [0.50, 0.25, 0.00, 1.00, 0.75], [0.75, 0.50, 0.25, 0.00, 1.00],
+]  # fmt: skip
+# Shrout and Fleiss (1979), table 2: 6 targets, 4 judges.
+SHROUT_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+
+
+def weighted(table: LabelTable, weights: Any) -> dict[str, Figure]:
+    found = agreement_report(table, weights=weights).weighted
+    assert found is not None
+    return found
+
+
+def printed(figure: Figure) -> tuple[float, float, float]:
+    return round(value(figure), 3), round(se(figure), 3), round(low(figure), 3)
+
+
+@pytest.mark.parametrize("name", list(IRRCAC_WEIGHTED))
+def test_irrcac_raw_with_weights(name: str) -> None:
+    found = weighted(from_matrix(IRRCAC_RAW), name)
+    agreement, *coefficients = IRRCAC_WEIGHTED[name]
+    assert round(value(found["percent_agreement"]), 3) == agreement
+    names = ("gwet_ac2", "fleiss_kappa", "brennan_prediger", "conger_kappa")
+    assert {key: printed(found[key]) for key in names} == dict(zip(names, coefficients, strict=True))
+
+
+def test_irrcac_raw_with_a_table_of_weights() -> None:
+    found = weighted(from_matrix(IRRCAC_RAW), np.array(IRRCAC_CUSTOM))
+    assert round(value(found["percent_agreement"]), 3) == 0.886
+    assert printed(found["brennan_prediger"]) == (0.773, 0.145, 0.454)
+    assert printed(found["conger_kappa"]) == (0.763, 0.149, 0.435)
+
+
+def test_irrcac_weights_of_three_classes() -> None:
+    """irrCAC for Python, unit tests of the weights of 1, 2, 3: the weight of 1 and 2, of 1 and 3, of 2 and 3."""
+    expected = {
+        "linear": [0.5, 0.0, 0.5],
+        "quadratic": [0.75, 0.0, 0.75],
+        "ordinal": [0.667, 0.0, 0.667],
+        "radical": [0.293, 0.0, 0.293],
+        "ratio": [0.556, 0.0, 0.84],
+        "circular": [0.0, 0.0, 0.0],
+        "bipolar": [0.667, 0.0, 0.667],
+    }
+    one, other = np.array([0, 0, 1]), np.array([1, 2, 2])
+    values, ranked, ones = np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=bool), np.ones(3)
+    for name in WeightName:
+        weights = named_weights(name, values, ranked, ones)
+        assert weights.of(one, other).round(3) == pytest.approx(expected[name], abs=1e-12)
+        assert weights.own.tolist() == [1.0, 1.0, 1.0]
+
+
+def weighted_kappa_of(table: LabelTable, weights: Any) -> Figure:
+    (pair,) = agreement_report(table, weights=weights).pairs
+    assert pair.weighted_kappa is not None
+    return pair.weighted_kappa
+
+
+@pytest.mark.parametrize(
+    ("disagreement", "published"),
+    [
+        # Cohen (1968), as printed by the psych package for R.
+        ([[0, 1, 3], [1, 0, 6], [3, 6, 0]], 0.348),
+        # With weights that depend on who said what; "Cohen reports .353" (the same documentation).
+        ([[0, 1, 4], [1, 0, 6], [2, 2, 0]], 0.353),
+    ],
+)
+def test_cohen_1968_weighted(disagreement: list[list[int]], published: float) -> None:
+    kappa = weighted_kappa_of(from_contingency(COHEN_1960), 1 - np.array(disagreement) / 6)
+    assert round(value(kappa), 3) == published
+
+
+def test_sas_linearly_weighted_kappa_with_its_interval() -> None:
+    kappa = weighted_kappa_of(from_contingency(SAS_KAPPA), "linear")
+    assert (round(value(kappa), 4), round(se(kappa), 4)) == (0.4701, 0.1457)
+    assert kappa.ci is not None
+    assert (round(kappa.ci[0], 4), round(kappa.ci[1], 4)) == (0.1845, 0.7558)
+
+
+def test_masi_distances() -> None:
+    """Passonneau (2006), J x M with M one of 1, 2/3, 1/3, 0; the first is a doctest of nltk."""
+    pairs = [
+        ("12", "1234", 0.6666666666666667),
+        ("a", "a", 0.0),
+        ("ab", "bc", 0.8888888888888888),
+        ("a", "b", 1.0),
+        ("abc", "ab", 0.5555555555555556),
+    ]
+    things = sorted(set("1234abc"))
+    members = np.array([[thing in side for thing in things] for pair in pairs for side in pair[:2]])
+    first = 2 * np.arange(len(pairs))
+    distances = 1 - masi_similarity(Sets.of(members), first, first + 1)
+    assert distances.tolist() == pytest.approx([distance for _, _, distance in pairs], abs=1e-15)
+
+
+def test_shrout_and_fleiss_1979() -> None:
+    """Table 4: .17 .29 .71 .44 .62 .91; the intervals are those that the psych package for R prints of it."""
+    found = intraclass(from_matrix(SHROUT_FLEISS))
+    assert [round(value(figure), 2) for figure in found.values()] == [0.17, 0.29, 0.71, 0.44, 0.62, 0.91]
+    exact = [round(value(figure), 4) for figure in found.values()]
+    assert exact == [0.1657, 0.2898, 0.7148, 0.4428, 0.6201, 0.9093]
+    assert list(found) == ["icc_1", "icc_2", "icc_3", "icc_1k", "icc_2k", "icc_3k"]
+    ends = [figure.ci for figure in found.values() if figure.ci is not None]
+    assert [(round(lower, 3), round(upper, 2)) for lower, upper in ends] == [
+        (-0.133, 0.72), (0.019, 0.76), (0.342, 0.95), (-0.884, 0.91), (0.071, 0.93), (0.676, 0.99)
+    ]  # fmt: skip

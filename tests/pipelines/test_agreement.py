@@ -8,14 +8,14 @@ import pytest
 
 from core.choices import AuditPart, ItemState, Pass, QuestionKind
 from core.exceptions import Invalid
-from core.models import GuidelineVersion, Item, Membership, Project
+from core.models import GuidelineVersion, Item, ItemTag, Membership, Project, Tag
 from core.pipelines.agreement import agreement_report
 from core.selectors.pseudonym import pseudonym
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_batch, make_gold, make_items
 from tests.factories.project import add_member, make_question
 
-FIGURE = {"value", "se", "ci", "method", "n_items", "n_pairs", "reason"}
+FIGURE = {"value", "se", "ci", "method", "n_items", "n_pairs", "reason", "needed"}
 
 
 class People:
@@ -187,7 +187,12 @@ def test_a_set_of_classes_is_one_value(people: People, project: Project) -> None
     report = agreement_report(project, "seen")
 
     assert report["coefficients"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
-    assert {row["class"] for row in report["per_class"]} == {"wing|beak", "", "tail", "wing|tail"}
+    # Of each class whether it was ticked: wing by both, and by Carol alone; beak by both; tail by both.
+    assert {row["class"]: row["n"] for row in report["per_class"]} == {"wing": 3, "beak": 2, "tail": 2}
+    specific = {row["class"]: row["specific_agreement"]["value"] for row in report["per_class"]}
+    assert specific == pytest.approx({"wing": 2 / 3, "beak": 1.0, "tail": 1.0})
+    assert report["sets"]["jaccard_similarity"]["value"] == pytest.approx((1 + 1 + 1 / 2) / 3)
+    assert report["sets"]["alpha_masi"]["value"] < report["sets"]["alpha_jaccard"]["value"] < 1
     with pytest.raises(Invalid, match="not as ordinal"):
         agreement_report(project, "seen", level="ordinal")
 
@@ -294,6 +299,226 @@ def test_labels_are_compared_with_gold_and_ties_share_the_credit(people: People,
     assert against_gold["majority_accuracy_fractional_ties"]["value"] == pytest.approx(2.5 / 3)
 
 
+def answer_scale(people: People, project: Project) -> None:
+    make_question(project, "size", ["small", "middling", "large"], kind=QuestionKind.SCALE, level="ordinal")
+    for item, values in zip(
+        make_items(project, "a", "b", "c", "d"),
+        [("small", "small"), ("small", "middling"), ("small", "large"), ("large", "large")],
+        strict=True,
+    ):
+        people.all_answer(item, *values, key="size")
+
+
+def test_weights_follow_from_the_level(people: People, project: Project) -> None:
+    answer_scale(people, project)
+
+    ordinal = agreement_report(project, "size")
+    nominal = agreement_report(project, "size", level="nominal")
+    none = agreement_report(project, "size", weights="identity")
+
+    # Ordinal weights of neighbours among three are 1 - 1/3.
+    assert (ordinal["weights"], nominal["weights"], none["weights"]) == ("ordinal", None, None)
+    assert ordinal["weighted"]["percent_agreement"]["value"] == pytest.approx((2 + 2 / 3) / 4)
+    assert list(ordinal["weighted"]) == [
+        "percent_agreement", "gwet_ac2", "fleiss_kappa", "brennan_prediger", "conger_kappa"
+    ]  # fmt: skip
+    (pair,) = ordinal["pairs"]
+    assert pair["weighted_kappa"]["value"] == pytest.approx(ordinal["weighted"]["conger_kappa"]["value"])
+    assert nominal["weighted"] is None
+    assert "weighted_kappa" not in nominal["pairs"][0]
+    assert none["weighted"] is None
+    assert agreement_report(project, "size", level="nominal", weights="linear")["weighted"]
+
+
+def test_a_table_of_weights_stands_in_the_order_of_the_classes(people: People, project: Project) -> None:
+    answer_scale(people, project)
+
+    report = agreement_report(project, "size", weights="[[1, 0.3, 0.1], [0.3, 1, 0], [0.1, 0, 1]]")
+
+    assert report["weights"] == "custom"
+    assert report["weighted"]["percent_agreement"]["value"] == pytest.approx((1 + 0.3 + 0.1 + 1) / 4)
+
+
+def test_many_different_numbers_have_quadratic_weights_only(people: People, project: Project) -> None:
+    make_question(project, "size", [], kind=QuestionKind.NUMBER, level="ratio")
+    for number, item in enumerate(make_items(project, *(f"i{number}" for number in range(210)))):
+        people.all_answer(item, number, number + 0.5, key="size")
+
+    usual = agreement_report(project, "size")
+    quadratic = agreement_report(project, "size", weights="quadratic")
+
+    assert (usual["weights"], usual["weighted"], usual["warnings"]) == (None, None, ["too_many_values"])
+    reach = 209.5**2
+    assert quadratic["weighted"]["percent_agreement"]["value"] == pytest.approx(1 - 0.25 / reach)
+    with pytest.raises(Invalid) as refused:
+        agreement_report(project, "size", weights="linear")
+    assert refused.value.code == "too-many-values"
+
+
+def test_numbers_have_correlations_and_a_mean_difference(people: People, project: Project) -> None:
+    make_question(project, "size", [], kind=QuestionKind.NUMBER, level="interval")
+    for item, values in zip(make_items(project, "a", "b", "c"), [(1, 2), (3, 4), (5, 9)], strict=True):
+        people.all_answer(item, *values, key="size")
+
+    report = agreement_report(project, "size")
+
+    assert report["mean_absolute_difference"]["value"] == pytest.approx(2.0)
+    assert report["mean_absolute_difference"]["needed"] is None
+    # Mean squares: items 15.5, within items 3, what is left of them 1.5.
+    assert report["intraclass"]["icc_1"]["value"] == pytest.approx((15.5 - 3) / (15.5 + 3))
+    assert report["intraclass"]["icc_3"]["value"] == pytest.approx((15.5 - 1.5) / (15.5 + 1.5))
+    assert report["weights"] == "quadratic"
+    assert agreement_report(project, "size", level="ordinal")["intraclass"] is None
+
+
+def test_texts_are_compared_letter_by_letter_too(people: People, project: Project) -> None:
+    make_question(project, "name", [], kind=QuestionKind.TEXT)
+    for item, values in zip(
+        make_items(project, "a", "b", "c"),
+        [("wren", "Wren."), ("wren", "wrens"), ("owl", "owl")],
+        strict=True,
+    ):
+        people.all_answer(item, *values, key="name")
+
+    report = agreement_report(project, "name")
+
+    assert report["texts"]["exact"] == report["coefficients"]["percent_agreement"]
+    assert report["texts"]["standardised"]["value"] == pytest.approx(2 / 3)
+    assert report["texts"]["edit_similarity"]["value"] == pytest.approx((1 + 4 / 5 + 1) / 3)
+    assert (report["sets"], report["intraclass"], report["weighted"]) == (None, None, None)
+    with pytest.raises(Invalid) as refused:
+        agreement_report(project, "name", weights="linear")
+    assert refused.value.code == "bad-weights"
+
+
+def test_every_scale_of_words_has_its_verdict(people: People, project: Project) -> None:
+    for number, item in enumerate(make_items(project, *(f"i{number}" for number in range(40)))):
+        people.all_answer(item, *(("yes", "yes"), ("no", "no"))[number % 2])
+
+    report = agreement_report(project, "answer")
+
+    assert [(row["scale"], row["level"]) for row in report["verdicts"]] == [
+        ("landis_koch", "almost_perfect"), ("altman", "very_good"), ("krippendorff", "reliable")
+    ]  # fmt: skip
+    assert report["verdict"] == report["verdicts"][0]
+
+
+def test_who_cannot_tell_is_counted_by_what_the_others_say(people: People, project: Project) -> None:
+    unsure = "cannot tell"
+    for item, values in zip(
+        make_items(project, "a", "b", "c", "d"),
+        [("yes", "yes", unsure), ("no", unsure, unsure), ("yes", "no", unsure), ("yes", "yes", "no")],
+        strict=True,
+    ):
+        people.all_answer(item, *values)
+
+    report = agreement_report(project, "answer", by="batch")
+
+    # Most say yes of a and d, no of b; of c neither.
+    rows = {row["class"]: row for row in report["uncertainty"]["by_majority"]}
+    assert {name: (row["n_items"], row["rate"]["value"]) for name, row in rows.items()} == {
+        "yes": (2, pytest.approx(1 / 6)), "no": (1, pytest.approx(2 / 3))
+    }  # fmt: skip
+    (group,) = report["groups"]
+    whole = report["uncertainty"]
+    assert group["uncertainty"] == {key: whole[key] for key in ("rate", "alpha_on_abstaining")}
+
+
+def test_what_the_headline_leans_on(people: People, project: Project) -> None:
+    unsure = "cannot tell"
+    for item, values in zip(
+        make_items(project, "a", "b", "c", "d"),
+        [("yes", "yes"), ("no", "no"), (unsure, unsure), ("yes", "no")],
+        strict=True,
+    ):
+        people.all_answer(item, *values)
+
+    report = agreement_report(project, "answer", readings=True)
+
+    alphas = {name: row["krippendorff_alpha"]["value"] for name, row in report["readings"].items()}
+    assert report["headline_leans_on"] == {
+        "reading": "disagree", "difference": alphas["disagree"] - alphas["class"]
+    }  # fmt: skip
+    assert report["headline_leans_on"]["difference"] < -0.2
+    assert report["readings"]["missing"]["gwet_ac1"]["n_items"] == 3
+    nothing = agreement_report(project, "answer", readings=True, slice="meta.site:lake")
+    assert nothing["headline_leans_on"] is None
+
+
+def tag(project: Project, name: str, *items: Item) -> None:
+    made = Tag.objects.create(project=project, name=name, name_key=name.casefold())
+    ItemTag.objects.bulk_create([ItemTag(tag=made, item=item) for item in items])
+
+
+def test_a_slice_and_groups_by_tag(people: People, project: Project) -> None:
+    one, two, three = make_items(project, "a", "b", "c")
+    people.all_answer(one, "yes", "yes")
+    people.all_answer(two, "yes", "no")
+    people.all_answer(three, "no", "no")
+    tag(project, "Blurry", one, two)
+    tag(project, "dark", two)
+    tag(project, "unused")
+    make_gold(one, "answer", "yes")
+    make_gold(three, "answer", "yes")
+
+    blurry = agreement_report(project, "answer", slice="tag:bLURRY")
+    by_tag = agreement_report(project, "answer", by="tag")
+
+    assert (blurry["slice"], blurry["n_items"]) == ("tag:bLURRY", 2)
+    assert blurry["coefficients"]["percent_agreement"]["value"] == 0.5
+    assert blurry["against_gold"]["n_items"] == 1
+    # An item with two tags is in both groups; the tag of most answers stands first.
+    assert [(row["group"], row["n_items"]) for row in by_tag["groups"]] == [("Blurry", 2), ("dark", 1)]
+    assert (by_tag["n_items"], by_tag["cut"]["groups"]) == (3, 0)
+    assert "changes" not in by_tag
+
+
+def test_groups_by_a_key_of_the_metadata(people: People, project: Project) -> None:
+    for item in make_items(project, "a", meta={"site": "pond"}):
+        people.all_answer(item, "yes", "no")
+    for item in make_items(project, "b", "c", meta={"site": "lake"}):
+        people.all_answer(item, "yes", "yes")
+    people.all_answer(make_items(project, "d")[0], "no", "no")
+    make_items(project, "e", meta={"site": "nobody answered"})
+
+    report = agreement_report(project, "answer", by="meta.site")
+
+    assert [(row["group"], row["n_items"]) for row in report["groups"]] == [("lake", 2), ("pond", 1)]
+    assert agreement_report(project, "answer", by="meta.missing")["groups"] == []
+
+
+def test_of_many_groups_those_with_most_answers_are_shown(people: People, project: Project) -> None:
+    for number in range(53):
+        (item,) = make_items(project, f"i{number}", meta={"site": number})
+        people.all_answer(item, "yes", "yes", *(["no"] if number == 52 else []))
+
+    report = agreement_report(project, "answer", by="meta.site")
+
+    assert (len(report["groups"]), report["cut"]["groups"]) == (50, 3)
+    assert report["groups"][0]["group"] == "52"
+
+
+def test_what_a_new_guideline_changed(people: People, project: Project) -> None:
+    for number, item in enumerate(make_items(project, *(f"i{number}" for number in range(80)))):
+        if number == 40:
+            GuidelineVersion.objects.create(project=project, number=2, text="Look closer.")
+        answer, other = (("yes", "no"), ("no", "yes"))[number % 2]
+        apart = number < 20 or number == 79
+        people.all_answer(item, answer, other if apart else answer)
+
+    report = agreement_report(project, "answer", by="guideline")
+
+    (change,) = report["changes"]
+    assert (change["from"], change["to"]) == ("1", "2")
+    before, after = (row["coefficients"]["percent_agreement"] for row in report["groups"])
+    percent = change["percent_agreement"]
+    assert percent["difference"]["value"] == pytest.approx(39 / 40 - 20 / 40)
+    assert percent["difference"]["se"] == pytest.approx((before["se"] ** 2 + after["se"] ** 2) ** 0.5)
+    assert percent["p"] < 1e-5
+    assert change["krippendorff_alpha"]["difference"]["ci"][0] > 0.5
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
@@ -305,7 +530,15 @@ def test_labels_are_compared_with_gold_and_ties_share_the_credit(people: People,
         ({"repeat": 0}, "bad-repeat"),
         ({"slice": "owner__password:x"}, "bad-slice"),
         ({"slice": "meta.site"}, "bad-slice"),
-        ({"slice": "tag:noise"}, "slice-not-available"),
+        ({"slice": "tag:noise"}, "unknown-tag"),
+        ({"by": "meta."}, "bad-by"),
+        ({"weights": "cubic"}, "bad-weights"),
+        ({"weights": "[[1, 0], [0, 1]]"}, "bad-weights"),
+        ({"weights": "[[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]"}, "bad-weights"),
+        ({"weights": "[[1, 2, 0], [2, 1, 0], [0, 0, 1]]"}, "bad-weights"),
+        ({"weights": "[[1, NaN, 0], [0, 1, 0], [0, 0, 1]]"}, "bad-weights"),
+        ({"weights": '[[1, "0", 0], [0, 1, 0], [0, 0, 1]]'}, "bad-weights"),
+        ({"weights": "[" * 100_000}, "bad-weights"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(project: Project, asked: dict[str, Any], code: str) -> None:

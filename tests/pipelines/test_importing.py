@@ -20,7 +20,9 @@ from core.models import (
     Item,
     Membership,
     Outbox,
+    Prediction,
     Project,
+    Run,
     StagedAnswer,
     StagedItem,
 )
@@ -28,6 +30,7 @@ from core.pipelines import importing
 from core.pipelines.importing import value_of
 from core.pipelines.job import run_job
 from core.selectors.check_data import findings
+from core.selectors.imports import import_document
 from core.selectors.item import gold_of
 from core.selectors.progress import progress_of
 from core.selectors.question import schema_of
@@ -583,6 +586,132 @@ def test_gold_that_contradicts_itself_within_a_file_is_refused(alice_here: Membe
     assert errors_of(source) == [(3, 4, "label", "duplicate-gold")]
 
 
+# --- Predictions ------------------------------------------------------------------------------------
+
+PREDICTIONS = "item_id,question,label"
+
+
+def predictions(member: Membership, text: str, run: str = "baseline", **options: Any) -> Import:
+    return import_file(member, text, "predictions", run=run, **options)
+
+
+def test_predictions_of_every_kind_of_question_belong_to_the_run(
+    alice_here: Membership, project: Project
+) -> None:
+    make_question(project, "parts", ["wing", "tail"], kind=QuestionKind.MULTIPLE)
+    make_question(project, "size", ["1", "2"], kind=QuestionKind.SCALE)
+    make_question(project, "score", [], kind=QuestionKind.NUMBER)
+    make_question(project, "note", [], kind=QuestionKind.TEXT)
+    import_file(alice_here, csv_items("a", "b"))
+    rows = "a,answer,yes\na,parts,wing|tail\nb,parts,\na,size,2\na,score,1.5\na,note,sings\n"
+    source = predictions(alice_here, f"{PREDICTIONS}\n{rows}", run=" tiny model 2 ")
+    assert (source.state, source.accepted, source.rejected) == (ImportState.PUBLISHED, 6, 0)
+    run = Run.objects.get()
+    assert (run.name, run.project, run.created_by) == ("tiny model 2", project, alice_here.user)
+    wing, tail = project.questions.get(key="parts").classes.values_list("pk", flat=True)
+    columns = ("item__external_id", "question__key", "label_class__name", "classes", "number", "text")
+    assert list(run.predictions.order_by("question__order", "item").values_list(*columns)) == [
+        ("a", "answer", "yes", None, None, None),
+        ("a", "parts", None, [wing, tail], None, None),
+        ("b", "parts", None, [], None, None),
+        ("a", "size", "2", None, None, None),
+        ("a", "score", None, None, 1.5, None),
+        ("a", "note", None, None, None, "sings"),
+    ]
+    verbs = Event.objects.filter(project=project).values_list("verb", flat=True)
+    assert {"run.created", "import.published"} <= set(verbs)
+    assert_sound()
+
+
+def test_probabilities_are_kept_by_class(alice_here: Membership, project: Project) -> None:
+    import_file(alice_here, csv_items("a", "b"))
+    predictions(alice_here, f"{PREDICTIONS},prob.Yes,prob.no\na,answer,yes,0.8,0.2\nb,answer,no,,\n")
+    yes, no = project.questions.get().classes.filter(uncertain=False).values_list("pk", flat=True)
+    told = Prediction.objects.order_by("pk").values_list("probabilities", flat=True)
+    assert list(told) == [{str(yes): 0.8, str(no): 0.2}, None]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "code"),
+    [
+        ("z,answer,yes,1,0", "item_id", "unknown-item"),
+        ("a,colour,yes,1,0", "question", "unknown-question"),
+        ("a,answer,maybe,1,0", "label", "unknown-class"),
+        ("a,parts,wing,1,", "prob.yes", "unknown-class"),
+        ("a,answer,yes,0.5,0.47", "prob", "bad-probabilities"),
+        ("a,answer,yes,0.9,0.13", "prob", "bad-probabilities"),
+        ("a,answer,yes,0,0", "prob", "bad-probabilities"),
+        ("a,answer,yes,2,0", "prob.yes", "bad-probability"),
+    ],
+)
+def test_wrong_predictions_are_refused_by_row(
+    alice_here: Membership, project: Project, row: str, column: str, code: str
+) -> None:
+    make_question(project, "parts", ["wing", "tail"], kind=QuestionKind.MULTIPLE)
+    import_file(alice_here, csv_items("a", "b"))
+    source = predictions(alice_here, f"{PREDICTIONS},prob.yes,prob.no\nb,answer,no,0.02,0.96\n{row}\n")
+    assert (source.accepted, errors_of(source)) == (1, [(2, 3, column, code)])
+
+
+def test_ticked_classes_have_probabilities_each_by_itself(alice_here: Membership, project: Project) -> None:
+    make_question(project, "parts", ["wing", "tail"], kind=QuestionKind.MULTIPLE)
+    import_file(alice_here, csv_items("a"))
+    source = predictions(alice_here, f"{PREDICTIONS},prob.wing,prob.tail\na,parts,wing|tail,0.9,0.8\n")
+    assert source.accepted == 1
+
+
+def test_an_item_is_predicted_once_per_question_and_file(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a", "b"))
+    source = predictions(alice_here, f"{PREDICTIONS}\na,answer,yes\nb,answer,no\na,answer,yes\na,answer,no\n")
+    assert (source.accepted, source.rejected) == (2, 2)
+    assert errors_of(source) == [
+        (3, 4, "item_id", "duplicate-prediction"),
+        (4, 5, "item_id", "duplicate-prediction"),
+    ]
+
+
+def test_the_same_run_again_replaces_what_it_said_of_these_items_only(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a", "b", "c"))
+    predictions(alice_here, f"{PREDICTIONS},prob.yes\na,answer,yes,1\nb,answer,yes,1\n")
+    predictions(alice_here, f"{PREDICTIONS}\na,answer,yes\n", run="another")
+    source = predictions(alice_here, f"{PREDICTIONS}\nb,answer,no\nc,answer,no\n")
+    said = Prediction.objects.filter(run__name="baseline").order_by("item__external_id")
+    assert list(said.values_list("item__external_id", "label_class__name")) == [
+        ("a", "yes"),
+        ("b", "no"),
+        ("c", "no"),
+    ]
+    assert said.filter(probabilities__isnull=True).count() == 2
+    assert source.job is not None
+    assert source.job.result is not None
+    assert source.job.result["replaced"] == 1
+    assert import_document(source)["replaced"] == 1
+    assert Event.objects.latest("pk").data["replaced"] == 1
+    assert Run.objects.count() == 2
+
+
+def test_the_same_file_may_belong_to_another_run(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a"))
+    text = f"{PREDICTIONS}\na,answer,yes\n"
+    states = [predictions(alice_here, text, run).state for run in ("one", "two", "one")]
+    assert states == [ImportState.PUBLISHED, ImportState.PUBLISHED, ImportState.REPEATED]
+    assert Prediction.objects.count() == 2
+
+
+def test_held_predictions_are_published_or_dropped_as_the_lead_decides(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a"))
+    rows = f"{PREDICTIONS}\na,answer,yes\nz,answer,yes\n"
+    held = predictions(alice_here, rows, on_error=OnError.HOLD)
+    assert (held.state, Run.objects.count()) == (ImportState.HELD, 0)
+    discard_import(alice_here, held.pk)
+    assert not StagedAnswer.objects.exists()
+    again = predictions(alice_here, rows, on_error=OnError.HOLD)
+    accepted = accept_import(alice_here, again.pk, send=False)
+    assert accepted.job_id is not None
+    run_job(accepted.job_id)
+    assert Prediction.objects.get().run.name == "baseline"
+
+
 # --- Labels as values -------------------------------------------------------------------------------
 
 
@@ -633,9 +762,9 @@ def test_the_outbox_says_what_changed(alice_here: Membership, project: Project) 
     rows = (
         Outbox.objects.filter(project=project)
         .order_by("pk")
-        .values_list("items", "items_done", "annotations")
+        .values_list("items", "items_done", "annotations", "changes")
     )
-    assert list(rows) == [(2, 0, 0), (0, 1, 1)]
+    assert list(rows) == [(2, 0, 0, 0), (0, 0, 0, 1), (0, 1, 1, 0), (0, 0, 0, 1)]
 
 
 def test_both_databases_keep_texts_as_they_were(alice_here: Membership) -> None:

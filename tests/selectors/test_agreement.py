@@ -7,8 +7,17 @@ import pytest
 from django.db import connection, transaction
 
 from core.choices import QuestionKind
-from core.models import Membership, Project, Question
-from core.selectors.agreement import Scope, answer_columns, collapsed, number_name, set_name
+from core.models import Membership, Project, Question, Tag
+from core.selectors.agreement import (
+    LONGEST_GROUP,
+    Scope,
+    answer_columns,
+    collapsed,
+    meta_groups,
+    number_name,
+    set_name,
+    tag_named,
+)
 from core.selectors.moment import database_now, one_moment
 from core.selectors.question import QuestionSpec, schema_of
 from tests.conftest import Actors
@@ -80,6 +89,39 @@ def test_numbers_and_texts_have_readable_names() -> None:
     assert [number_name(number) for number in (5.0, -0.5, 0.1, 1e20)] == ["5", "-0.5", "0.1", "1e+20"]
     assert collapsed("  a\t b\n\nc ") == "a b c"
     assert (set_name(["a", "b"]), set_name([])) == ("a|b", "")
+
+
+def test_sets_know_which_classes_they_hold(bob: Membership, project: Project) -> None:
+    make_question(project, "seen", ["wing", "beak", "tail"], kind=QuestionKind.MULTIPLE)
+    one, two = make_items(project, "a", "b")
+    make_answer(bob, one, {"seen": ["tail", "wing"]})
+    make_answer(bob, two, {"seen": []})
+
+    columns = answer_columns(project, spec(project, "seen"), Scope())
+
+    assert columns.sets is not None
+    assert dict(zip(columns.names, columns.sets, strict=True)) == {"wing|tail": (0, 2), "": ()}
+
+
+def test_a_tag_is_found_whatever_its_case_or_unicode_form(actors: Actors, project: Project) -> None:
+    made = Tag.objects.create(project=project, name="Caf\u00e9", name_key="caf\u00e9")
+    assert tag_named(project, "CAFE\u0301") == made.pk
+    assert tag_named(project, "cafe") is None
+    assert tag_named(Project.objects.get(slug="flowers"), "Caf\u00e9") is None
+
+
+def test_values_of_metadata_make_groups_with_names_of_bearable_length(project: Project) -> None:
+    long, other = "x" * 500, "x" * 499 + "y"
+    one, two = make_items(project, "a", "b", meta={"note": long})
+    (three,) = make_items(project, "c", meta={"note": other})
+    make_items(project, "d", meta={"note": None})
+
+    groups = meta_groups(project, "note")
+
+    assert groups.names == ("x" * LONGEST_GROUP,) * 2
+    code = dict(zip(groups.item.tolist(), groups.group.tolist(), strict=True))
+    assert code[one.pk] == code[two.pk] != code[three.pk]
+    assert len(code) == 3
 
 
 def test_the_uncertain_classes_are_known(project: Project) -> None:

@@ -27,7 +27,8 @@ RTE: dict[str, Any] = {
     "audit_fraction": 0.12,
     "audit_overlap": 5,
     "lease_minutes": 45,
-    "retest": {"after_days": 7, "rate": 0.03},
+    "retest": {"after_days": 7, "rate": 0.03, "per_person_minimum": 30},
+    "adaptive": {"most": 5, "sure": 0.9, "budget": 200},
     "gold_rate": 0.05,
     "guideline": "Read *both* texts.",
     "questions": [

@@ -21,6 +21,18 @@ def test_every_download_works_in_the_browser(actors: Actors, client_of: Browser)
     assert set(statuses.values()) == {200}
 
 
+def test_the_rule_that_is_chosen_goes_into_the_links(actors: Actors, client_of: Browser) -> None:
+    browser = client_of(actors.alice)
+    chosen = browser.get(URL, {"rule": "dawid_skene"}).content.decode()
+
+    links = re.findall(r'href="(/api/v1/projects/birds/labels[^"]+)"', chosen)
+    assert {link.replace("&amp;", "&").split("rule=")[-1] for link in links} == {"dawid_skene"}
+    assert {browser.get(link.replace("&amp;", "&")).status_code for link in links} == {200}
+    assert '<option value="dawid_skene" selected>' in chosen
+    for text in (browser.get(URL, {"rule": "best"}), browser.get(URL)):
+        assert '<option value="majority" selected>' in text.content.decode()
+
+
 def test_lines_for_scripts_carry_this_address(actors: Actors, client_of: Browser) -> None:
     text = client_of(actors.dave).get(URL).content.decode()
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.choices import ImportState
-from core.models import Asset, Import, Item
+from core.models import Asset, Import, Item, Prediction
 from core.pipelines.job import run_job
 from core.services.imports import import_folder
 from core.services.job import reap
@@ -108,6 +108,26 @@ def test_annotations_say_which_column_is_what(actors: Actors) -> None:
     source = start(alice, page, **columns)
     assert (source.state, source.accepted) == (ImportState.PUBLISHED, 1)
     assert source.columns == {"item_id": "thing", "annotator": "who", "question": "task", "label": "value"}
+
+
+def test_predictions_need_the_name_of_their_run(actors: Actors) -> None:
+    import_file(actors.membership(actors.alice), "id,text\nb1,tweet\n")
+    alice = client_of(actors.alice)
+    text = "id,question,gold,pred,prob.yes,prob.no\nb1,answer,no,yes,0.7,0.3\n"
+    refused = upload(alice, text, kind="predictions")
+    assert (refused.status_code, "Name the run" in refused.content.decode()) == (422, True)
+    page = look(alice, text, kind="predictions", run="tiny 2")
+    assert page.context["form"]["target-label"].value() == "3"
+    source = start(alice, page)
+    assert (source.state, source.run_name, source.accepted) == (ImportState.PUBLISHED, "tiny 2", 1)
+    assert Prediction.objects.get().run.name == "tiny 2"
+    shown = alice.get(reverse("import", args=["birds", source.pk])).text
+    assert f'href="{reverse("hlp", args=["birds"])}?run=tiny%202"' in shown
+
+
+def test_the_name_of_a_run_is_for_predictions_only(actors: Actors) -> None:
+    source = start(client_of(actors.alice), look(client_of(actors.alice), CSV, run="left over"))
+    assert (source.kind, source.run_name) == ("items", "")
 
 
 def test_columns_that_contradict_each_other_are_told(actors: Actors) -> None:

@@ -44,7 +44,7 @@ def test_the_list_costs_the_same_statements_for_any_number_of_items(
 ) -> None:
     make_items(actors.project, 60)
     dave = client_of(actors.dave)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         dave.get(reverse("items", args=["birds"]))
 
 
@@ -197,3 +197,36 @@ def test_data_that_are_not_an_object_are_refused_at_their_field(actors: Actors) 
     assert empty.status_code == 422
     item.refresh_from_db()
     assert item.version == 1
+
+
+# Tags -------------------------------------------------------------------------------------------------
+
+
+def test_an_item_is_tagged_on_its_page(actors: Actors) -> None:
+    (item,) = make_items(actors.project, 1)
+    dave = client_of(actors.dave)
+    page, change = (reverse(name, args=["birds", item.pk]) for name in ("item", "item_tags"))
+    assert "No tags yet" in dave.get(page).text
+    response = dave.post(change, {"name": "Car noise", "do": "add"}, follow=True)
+    assert response.redirect_chain == [(page, 302)]
+    assert response.context["tags"] == ["Car noise"]
+    assert f'href="{reverse("items", args=["birds"])}?tag=Car%20noise"' in response.text
+    gone = dave.post(change, {"name": "Car noise", "do": "remove"}, follow=True)
+    assert gone.context["tags"] == []
+    refused = dave.post(change, {"name": " ", "do": "add"}, follow=True)
+    assert "A tag is a text of 1 to 80 printable characters." in refused.text
+
+
+def test_ticked_items_are_tagged_and_the_filter_stays(actors: Actors) -> None:
+    make_items(actors.project, 4)
+    dave = client_of(actors.dave)
+    address, change = reverse("items", args=["birds"]), reverse("items_tag", args=["birds"])
+    sent = {"item": ["item-1", "item-3"], "name": "blurry", "do": "add", "query": "state=open&q=Sentence"}
+    response = dave.post(change, sent, follow=True)
+    assert response.redirect_chain == [(f"{address}?state=open&q=Sentence", 302)]
+    assert "“blurry” is on 2 more items." in response.text
+    assert ids_of(dave.get(address, {"tag": "blurry"})) == ["item-1", "item-3"]
+    nothing = dave.post(change, {"name": "blurry", "do": "add"}, follow=True)
+    assert "Tick the items that the tag is for." in nothing.text
+    dave.post(change, {"item": "item-1", "name": "blurry", "do": "remove"})
+    assert ids_of(dave.get(address, {"tag": "blurry"})) == ["item-3"]

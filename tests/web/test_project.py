@@ -288,7 +288,13 @@ def settings_form(project: Project, **changes: Any) -> dict[str, Any]:
     """The settings page as a browser would send it back, with changes."""
     page = client_of(project.created_by).get(reverse("project_settings", args=[project.slug]))
     form = page.context["form"]
-    return {name: form[name].value() for name in form.fields} | changes
+    return as_typed(form) | changes
+
+
+def as_typed(form: Any) -> dict[str, Any]:
+    """The fields as a browser sends them: what is empty is an empty text."""
+    values = {name: form[name].value() for name in form.fields}
+    return {name: "" if value is None else value for name, value in values.items()}
 
 
 def test_settings_are_changed_and_only_on_the_version_that_was_read(actors: Actors) -> None:
@@ -302,9 +308,44 @@ def test_settings_are_changed_and_only_on_the_version_that_was_read(actors: Acto
     assert stale.status_code == 412
     assert "Somebody else changed these settings" in stale.text
     assert Project.objects.get(slug="birds").lease_minutes == 45
-    again = {name: stale.context["form"][name].value() for name in stale.context["form"].fields}
-    assert alice.post(address, again).status_code == 302
+    assert alice.post(address, as_typed(stale.context["form"])).status_code == 302
     assert Project.objects.get(slug="birds").lease_minutes == 60
+
+
+def test_repeats_gold_and_more_people_are_set_on_the_settings_page(actors: Actors) -> None:
+    alice = client_of(actors.alice)
+    address = reverse("project_settings", args=["birds"])
+    typed = {"retest_percent": "3", "retest_after_days": "7", "retest_minimum": "30", "gold_percent": "5"}
+    typed |= {"overlap_most": "5", "sure_percent": "97.5", "overlap_budget": "400"}
+    assert alice.post(address, settings_form(actors.project, **typed)).status_code == 302
+    project = Project.objects.get(slug="birds")
+    assert (str(project.retest_rate), project.retest_after_days, project.retest_minimum) == ("0.030", 7, 30)
+    assert (str(project.gold_rate), str(project.overlap_sure)) == ("0.050", "0.975")
+    assert (project.overlap_most, project.overlap_budget) == (5, 400)
+    kept = settings_form(project)
+    assert (str(kept["retest_percent"]), str(kept["sure_percent"]), kept["overlap_most"]) == ("3", "97.5", 5)
+    assert "answer?" in alice.get(address).text  # the question that decides
+    refused = alice.post(address, settings_form(project, retest_percent="51", overlap_most="0"))
+    assert refused.status_code == 422
+    assert sorted(refused.context["form"].errors) == ["overlap_most", "retest_percent"]
+    higher = alice.post(address, settings_form(project, overlap="6"))
+    assert (higher.status_code, "at least the overlap" in higher.text) == (422, True)
+    assert alice.post(address, settings_form(project, overlap_most="", overlap_budget="")).status_code == 302
+    assert Project.objects.get(slug="birds").overlap_most is None
+
+
+def test_home_tells_what_more_people_where_they_are_needed_has_saved(actors: Actors) -> None:
+    alice, home = client_of(actors.alice), reverse("project", args=["birds"])
+    assert "Saved" not in alice.get(home).text
+    Project.objects.filter(slug="birds").update(overlap=2, overlap_most=4)
+    actors.project.refresh_from_db()
+    make_items(actors.project, 3)
+    annotate(actors, 3)
+    page = alice.get(home)
+    assert (page.context["saving"].used, page.context["saving"].everywhere) == (6, 12)
+    assert "6 instead of 12 with 4 people each" in page.text
+    assert "6 answers" in page.text
+    assert "Saved" not in client_of(actors.bob).get(home).text
 
 
 def test_raising_the_overlap_first_says_in_numbers_what_it_will_do(actors: Actors) -> None:

@@ -102,7 +102,6 @@ class AnnotationOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     item = serializers.CharField()
     revision = serializers.IntegerField()
-    repeat = serializers.IntegerField()
     answers = serializers.DictField()
     created_at = serializers.DateTimeField(required=False)
 
@@ -171,12 +170,11 @@ def next_out(given: HandOut, member: Membership) -> dict[str, Any]:
 
 
 def annotation_out(annotation: Annotation, answers: dict[str, Any]) -> dict[str, Any]:
-    """A stored annotation."""
+    """A stored annotation, as its author sees it: nothing tells whether it was a repeat or gold."""
     return {
         "id": annotation.pk,
         "item": annotation.item.external_id,
         "revision": annotation.revision,
-        "repeat": annotation.repeat,
         "answers": answers,
     }
 

@@ -31,11 +31,22 @@ class LabelRow(serializers.Serializer[dict[str, object]]):
     item = serializers.CharField()
     question = serializers.CharField()
     value = serializers.JSONField(allow_null=True, help_text="Null where several values tie.")
-    how = serializers.ChoiceField(["majority", "mean", "gold"])
+    how = serializers.ChoiceField(["majority", "mean", "gold", "one_coin", "dawid_skene"])
     rule = serializers.ChoiceField(
-        ["majority_of_certain", "majority_of_uncertain", "majority_per_class", "mean", "gold"]
+        [
+            "majority_of_certain",
+            "majority_of_uncertain",
+            "majority_per_class",
+            "mean",
+            "gold",
+            "one_coin",
+            "dawid_skene",
+        ]
     )
-    confidence = serializers.FloatField(allow_null=True, help_text="Share of the n answers behind the value.")
+    confidence = serializers.FloatField(
+        allow_null=True,
+        help_text="Share of the n answers behind the value; by a model, its posterior probability.",
+    )
     n = serializers.IntegerField(help_text="Answers that voted.")
     n_uncertain = serializers.IntegerField(help_text="Answers 'I cannot tell' that had no vote.")
     tied = serializers.ListField(child=serializers.CharField(allow_blank=True))

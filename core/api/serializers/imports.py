@@ -8,7 +8,7 @@ from core.choices import FileFormat, ImportKind, ImportState, OnError
 
 
 class ImportRequest(serializers.Serializer[Any]):
-    """An upload. ``columns`` is a JSON object: our name to the file's name."""
+    """An upload. ``columns`` is a JSON object: our name to the file's name; ``run`` is for predictions."""
 
     file = serializers.FileField()
     kind = serializers.ChoiceField(choices=ImportKind.choices)
@@ -16,6 +16,7 @@ class ImportRequest(serializers.Serializer[Any]):
     encoding = serializers.CharField(required=False, help_text="A legacy code page; else UTF-8.")
     on_error = serializers.ChoiceField(choices=OnError.choices, required=False)
     columns = serializers.JSONField(required=False)
+    run = serializers.CharField(required=False, help_text="The run that predictions belong to.")
 
 
 class PreviewRequest(serializers.Serializer[Any]):
@@ -51,10 +52,12 @@ class ImportLine(serializers.Serializer[Any]):
     format = serializers.CharField(allow_blank=True)
     encoding = serializers.CharField(allow_blank=True)
     columns = serializers.DictField()
+    run = serializers.CharField(allow_null=True)
     rows = serializers.IntegerField()
     accepted = serializers.IntegerField()
     rejected = serializers.IntegerField()
     duplicates = serializers.IntegerField()
+    replaced = serializers.IntegerField(help_text="Predictions of the same run that this file replaced.")
     batch = serializers.IntegerField(allow_null=True)
     job = serializers.UUIDField(allow_null=True)
     progress = serializers.FloatField(allow_null=True)

@@ -21,6 +21,7 @@ class ItemLine(serializers.Serializer[Any]):
     free = serializers.IntegerField()
     skips = serializers.IntegerField()
     flags = serializers.IntegerField()
+    tags = serializers.ListField(child=serializers.CharField())
     audit = serializers.CharField(allow_null=True)
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from core.api.serializers.agreement import Figure
 from core.choices import Level, ProjectState, QuestionKind, Role
 from core.models import GuidelineVersion, LabelClass, Membership, Project
+from core.selectors.overlap import Saving
 from core.selectors.progress import Progress
 from core.selectors.project import document_of
 
@@ -34,6 +36,22 @@ class QuestionDocument(serializers.Serializer[Any]):
     classes = ClassDocument(many=True, required=False)
 
 
+class RetestDocument(serializers.Serializer[Any]):
+    """The same person twice: after how many days, at which rate, and how often in the end at least."""
+
+    after_days = serializers.IntegerField(required=False)
+    rate = serializers.FloatField(required=False)
+    per_person_minimum = serializers.IntegerField(required=False)
+
+
+class AdaptiveDocument(serializers.Serializer[Any]):
+    """Overlap that adapts: up to how many people, until how sure, and how many places may be bought in all."""
+
+    most = serializers.IntegerField(required=False, allow_null=True)
+    sure = serializers.FloatField(required=False)
+    budget = serializers.IntegerField(required=False, allow_null=True)
+
+
 class SettingsDocument(serializers.Serializer[Any]):
     """What can be changed later."""
 
@@ -42,8 +60,9 @@ class SettingsDocument(serializers.Serializer[Any]):
     audit_fraction = serializers.FloatField(required=False)
     audit_overlap = serializers.IntegerField(required=False)
     lease_minutes = serializers.IntegerField(required=False)
-    retest = serializers.DictField(required=False)
+    retest = RetestDocument(required=False)
     gold_rate = serializers.FloatField(required=False)
+    adaptive = AdaptiveDocument(required=False, allow_null=True)
     display = serializers.DictField(required=False)
 
 
@@ -87,6 +106,22 @@ class CloneRequest(serializers.Serializer[Any]):
 
     slug = serializers.CharField()
     name = serializers.CharField(required=False, allow_blank=True, default="")
+
+
+class SavingOut(serializers.Serializer[Any]):
+    """What adaptive overlap has saved on the finished items outside the audit slice, and how good the labels are."""
+
+    most = serializers.IntegerField()
+    question = serializers.CharField(allow_null=True)
+    items = serializers.IntegerField()
+    labels_used = serializers.IntegerField()
+    labels_everywhere = serializers.IntegerField()
+    labels_saved = serializers.IntegerField()
+    bought = serializers.IntegerField()
+    budget = serializers.IntegerField(allow_null=True)
+    sure = serializers.IntegerField(allow_null=True)
+    gold_accuracy = Figure(allow_null=True)
+    as_of = serializers.DateTimeField(allow_null=True)
 
 
 class GuidelineRequest(serializers.Serializer[Any]):
@@ -133,6 +168,23 @@ def project_out(project: Project, role: str, progress: Progress | None) -> dict[
             "annotations": progress.annotations,
         }
     return body
+
+
+def saving_out(saving: Saving) -> dict[str, Any]:
+    """What adaptive overlap has saved."""
+    return {
+        "most": saving.most,
+        "question": saving.question,
+        "items": saving.items,
+        "labels_used": saving.used,
+        "labels_everywhere": saving.everywhere,
+        "labels_saved": saving.saved,
+        "bought": saving.bought,
+        "budget": saving.budget,
+        "sure": saving.sure,
+        "gold_accuracy": saving.gold,
+        "as_of": saving.as_of,
+    }
 
 
 def guideline_out(version: GuidelineVersion) -> dict[str, Any]:

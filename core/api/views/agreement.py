@@ -1,5 +1,7 @@
 """How far people agree."""
 
+from collections.abc import Mapping
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -8,11 +10,28 @@ from rest_framework.views import APIView
 
 from core.access import LEADS, Action, get_membership
 from core.api.authentication import request_actor
-from core.api.pagination import allowed_parameters, whole_number
+from core.api.pagination import PAGES, allowed_parameters, paginate_list, whole_number
 from core.api.serializers import agreement as shapes
 from core.choices import ItemsChoice, Level, Uncertain
 from core.exceptions import Invalid, NotAllowed
-from core.pipelines.agreement import GROUPINGS, MOST_REPEATS, agreement_report
+from core.models import Membership
+from core.pipelines.agreement import MOST_REPEATS, WEIGHTS
+from core.pipelines.report import PAIR_LINE, Kept, Kind, kept_report
+
+PARAMETERS = (
+    "question",
+    "level",
+    "uncertain",
+    "items",
+    "slice",
+    "by",
+    "repeat",
+    "weights",
+    "readings",
+    "annotators",
+    "fresh",
+)
+PAIR_PARAMETERS = ("question", "uncertain", "items", "slice", "annotators", "fresh")
 
 
 class Agreement(APIView):
@@ -28,8 +47,27 @@ class Agreement(APIView):
             ),
             OpenApiParameter("uncertain", OpenApiTypes.STR, enum=Uncertain.values, default="class"),
             OpenApiParameter("items", OpenApiTypes.STR, enum=ItemsChoice.values, default="all"),
-            OpenApiParameter("slice", OpenApiTypes.STR, description="`meta.<key>:<value>`"),
-            OpenApiParameter("by", OpenApiTypes.STR, enum=GROUPINGS, description="Adds `groups`."),
+            OpenApiParameter("slice", OpenApiTypes.STR, description="`meta.<key>:<value>` or `tag:<name>`"),
+            OpenApiParameter(
+                "by",
+                OpenApiTypes.STR,
+                description="`guideline`, `batch`, `month`, `tag` or `meta.<key>`. Adds `groups`, at most 50, and by "
+                "guideline `changes`.",
+            ),
+            OpenApiParameter(
+                "weights",
+                OpenApiTypes.STR,
+                description=f"{', '.join(f'`{name}`' for name in WEIGHTS)}, or a JSON table of numbers from 0 to 1 in "
+                "the order of the classes. Default: `ordinal`, `quadratic` or `ratio` by the level, none at the "
+                "nominal one.",
+            ),
+            OpenApiParameter(
+                "readings",
+                OpenApiTypes.INT,
+                enum=(0, 1),
+                default=0,
+                description="1 adds `readings`: the three readings of uncertain answers, side by side.",
+            ),
             OpenApiParameter("repeat", OpenApiTypes.INT, default=1),
             OpenApiParameter(
                 "annotators",
@@ -38,32 +76,79 @@ class Agreement(APIView):
                 default="pseudonym",
                 description="What people are called; names are for leads.",
             ),
+            OpenApiParameter(
+                "fresh",
+                OpenApiTypes.INT,
+                enum=(0, 1),
+                default=0,
+                description="1 computes now. Otherwise a report that takes long may be the one as of before "
+                "(`as_of`; header `Report-State: older`) while a worker makes the newer one.",
+            ),
         ],
         responses=shapes.AgreementReport,
         operation_id="read_agreement",
     )
     def get(self, request: Request, slug: str) -> Response:
         """Every coefficient with its interval, classes, pairs, people, confusions and uncertainty."""
-        found = allowed_parameters(
-            request, ("question", "level", "uncertain", "items", "slice", "by", "repeat", "annotators")
-        )
+        found = allowed_parameters(request, PARAMETERS)
         member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
-        annotators = found.get("annotators", "pseudonym")
-        if annotators not in {"pseudonym", "name"}:
-            raise Invalid("unknown-annotators", "annotators must be pseudonym or name.")
-        if annotators == "name" and member.role not in LEADS:
-            raise NotAllowed(
-                "Names are for leads; leave `annotators` out for pseudonyms.", code="names-for-leads"
-            )
-        report = agreement_report(
-            member.project,
-            found.get("question"),
-            level=found.get("level"),
-            uncertain=found.get("uncertain", Uncertain.CLASS),
-            items=found.get("items", ItemsChoice.ALL),
-            slice=found.get("slice"),
-            by=found.get("by"),
-            repeat=whole_number(found.get("repeat", "1"), "repeat", least=1, most=MOST_REPEATS),
-            real_names=annotators == "name",
+        kept = _kept(member, Kind.AGREEMENT, found)
+        return Response(kept.body, headers=_state(kept))
+
+
+class AgreementPairs(APIView):
+    """Every two people with common items."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "question", OpenApiTypes.STR, description="As for the report, like what follows."
+            ),
+            OpenApiParameter("uncertain", OpenApiTypes.STR, enum=Uncertain.values, default="class"),
+            OpenApiParameter("items", OpenApiTypes.STR, enum=ItemsChoice.values, default="all"),
+            OpenApiParameter("slice", OpenApiTypes.STR),
+            OpenApiParameter("annotators", OpenApiTypes.STR, enum=("pseudonym", "name"), default="pseudonym"),
+            OpenApiParameter("fresh", OpenApiTypes.INT, enum=(0, 1), default=0),
+            *PAGES,
+        ],
+        responses=shapes.PairList,
+        operation_id="list_agreement_pairs",
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """All pairs, a line each, by name; the report itself holds only those who share most items."""
+        found = allowed_parameters(request, PAIR_PARAMETERS, paged=True)
+        member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
+        kept = _kept(member, Kind.PAIRS, found)
+        lines, following = paginate_list(request, kept.body["pairs"], lambda line: (line[0], line[1]))
+        results = [dict(zip(PAIR_LINE, line, strict=True)) for line in lines]
+        return Response(
+            {"as_of": kept.body["as_of"], "results": results, "next": following}, headers=_state(kept)
         )
-        return Response(report)
+
+
+def _kept(member: Membership, kind: Kind, found: Mapping[str, str]) -> Kept:
+    annotators = found.get("annotators", "pseudonym")
+    if annotators not in {"pseudonym", "name"}:
+        raise Invalid("unknown-annotators", "annotators must be pseudonym or name.")
+    if annotators == "name" and member.role not in LEADS:
+        raise NotAllowed(
+            "Names are for leads; leave `annotators` out for pseudonyms.", code="names-for-leads"
+        )
+    asked = {
+        "question_key": found.get("question"),
+        "level": found.get("level"),
+        "uncertain": found.get("uncertain", Uncertain.CLASS.value),
+        "items": found.get("items", ItemsChoice.ALL.value),
+        "slice": found.get("slice"),
+        "by": found.get("by"),
+        "repeat": whole_number(found.get("repeat", "1"), "repeat", least=1, most=MOST_REPEATS),
+        "weights": found.get("weights"),
+        "real_names": annotators == "name",
+        "readings": whole_number(found.get("readings", "0"), "readings", most=1) == 1,
+    }
+    fresh = whole_number(found.get("fresh", "0"), "fresh", most=1) == 1
+    return kept_report(member.project, kind, asked, fresh=fresh)
+
+
+def _state(kept: Kept) -> dict[str, str]:
+    return {"Report-State": "older" if kept.stale else "current"}

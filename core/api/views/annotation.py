@@ -17,7 +17,7 @@ from core.exceptions import Invalid, Missing, NotAllowed
 from core.models import Membership
 from core.selectors.annotation import answers_of, drafts_of, recent_of
 from core.selectors.display import item_payload
-from core.selectors.progress import progress_of
+from core.selectors.progress import progress_of, told_to
 from core.services import annotation as annotations
 from core.services import lease as leases
 
@@ -50,7 +50,7 @@ class Leases(APIView):
         wanted = shapes.LeaseRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = leases.hand_out(member, wanted.validated_data["count"], wanted.validated_data.get("have"))
-        team = progress_of(member.project_id)
+        team = told_to(member, progress_of(member.project_id))
         body = {
             "leases": [shapes.lease_out(lease, member) for lease in given.leases],
             "empty_because": given.empty_because,

@@ -17,6 +17,7 @@ from core.api.serializers import export as shapes
 from core.choices import FileFormat
 from core.exceptions import Invalid, NotAllowed
 from core.models import Membership, Project
+from core.pipelines.aggregation import RULES
 from core.pipelines.exporting import Wanted, export_annotations, export_labels
 
 CONTENT_TYPES = {
@@ -48,6 +49,15 @@ NAMES = OpenApiParameter(
     enum=ANNOTATORS,
     default="pseudonym",
     description="What people are called; names are for leads.",
+)
+RULE = OpenApiParameter(
+    "rule",
+    OpenApiTypes.STR,
+    enum=RULES,
+    default="majority",
+    description="How one label is made of many answers. The models are for questions with one class as the answer "
+    "and are fitted to all answers of the project; `default` is chosen by answers per annotator. Every row says "
+    "which rule made it.",
 )
 
 
@@ -102,13 +112,13 @@ class Labels(APIView):
     """The resolved label of every item and question."""
 
     @extend_schema(
-        parameters=[FORMAT, NAMES, LOSSLESS, QUESTION, BATCH],
+        parameters=[FORMAT, NAMES, LOSSLESS, QUESTION, BATCH, RULE],
         responses={(200, "application/json"): shapes.LabelRow(many=True), **OTHER_FORMATS},
         operation_id="export_labels",
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         """One row per item and question that has answers or gold. A tie is told, never broken."""
-        found = allowed_parameters(request, ("format", "annotators", "lossless", "question", "batch"))
+        found = allowed_parameters(request, ("format", "annotators", "lossless", "question", "batch", "rule"))
         member = get_membership(request_actor(request), slug, Action.LABELS_READ)
         wanted = Wanted(
             format=_one_of(found, "format", FileFormat.values),
@@ -116,6 +126,7 @@ class Labels(APIView):
             real_names=may_name(member, _one_of(found, "annotators", ANNOTATORS)),
             question=found.get("question"),
             batch=_batch(found),
+            rule=_one_of(found, "rule", RULES),
         )
         return _file(member.project, "labels", export_labels, wanted)
 
@@ -142,7 +153,13 @@ def _file(
     )
 
 
-_DEFAULTS = {"format": "json", "lossless": "0", "annotators": "pseudonym", "revisions": "current"}
+_DEFAULTS = {
+    "format": "json",
+    "lossless": "0",
+    "annotators": "pseudonym",
+    "revisions": "current",
+    "rule": "majority",
+}
 
 
 def _one_of(found: dict[str, str], name: str, values: list[str] | tuple[str, ...]) -> str:

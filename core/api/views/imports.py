@@ -21,7 +21,7 @@ from core.pipelines.preview import preview_upload
 from core.selectors.imports import import_document, import_line, import_of, imports_of
 from core.services import imports
 
-FIELDS = frozenset({"kind", "format", "encoding", "on_error", "columns"})
+FIELDS = frozenset({"kind", "format", "encoding", "on_error", "columns", "run"})
 
 
 def import_out(slug: str, source: Import) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Imports(APIView):
         operation_id="start_import",
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Take a file of items, annotations or gold; a job checks it row by row and publishes it in one step."""
+        """Take a file of items, annotations, gold or predictions; a job checks it and publishes it in one step."""
         member = get_membership(request_actor(request), slug, Action.IMPORTS_EDIT)
         file, form = uploaded_file(request, FIELDS)
         source = imports.start_import(
@@ -65,6 +65,7 @@ class Imports(APIView):
             encoding=form.get("encoding", ""),
             columns=json_object(form.get("columns", ""), "columns"),
             on_error=form.get("on_error", OnError.PUBLISH_ACCEPTED),
+            run=form.get("run", ""),
         )
         body = import_out(slug, import_of(member.project_id, source.pk))
         return Response(body, status=200 if source.state == ImportState.REPEATED else 202)

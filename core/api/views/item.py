@@ -35,6 +35,7 @@ IF_MATCH = OpenApiParameter(
 FILTERS = [
     OpenApiParameter("state", str, enum=sorted(read.STATES)),
     OpenApiParameter("batch", int, description="Number of a batch."),
+    OpenApiParameter("tag", str, description="Name of a tag."),
     OpenApiParameter("q", str, description="Text within the data, or an id."),
     OpenApiParameter("disagreement_min", float, description="Least share of pairs of answers that differ."),
     OpenApiParameter("uncertain", bool, description="Whether somebody could not tell."),

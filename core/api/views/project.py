@@ -14,15 +14,19 @@ from core.api.etags import etag_of, version_from
 from core.api.pagination import allowed_parameters
 from core.api.parsers import body_of
 from core.api.serializers import project as shapes
+from core.api.serializers.job import JobOut
 from core.choices import ProjectState
-from core.exceptions import NotAllowed
+from core.exceptions import Conflict, NotAllowed
 from core.models import Project
-from core.selectors.progress import progress_of
+from core.selectors.job import job_document
+from core.selectors.overlap import saving_of
+from core.selectors.progress import progress_of, told_to
 from core.selectors.project import memberships_of, question_document
 from core.selectors.question import schema_of
 from core.services import guideline as guidelines
 from core.services import project as projects
 from core.services import question as questions
+from core.services.overlap import look
 
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -67,7 +71,8 @@ class OneProject(APIView):
         """Its document, state and progress. The ETag is what an edit must send back."""
         allowed_parameters(request, ())
         member = get_membership(request_actor(request), slug, Action.PROJECT_READ)
-        body = shapes.project_out(member.project, member.role, progress_of(member.project_id))
+        progress = told_to(member, progress_of(member.project_id))
+        body = shapes.project_out(member.project, member.role, progress)
         return Response(body, headers={"ETag": etag_of(member.project)})
 
     @extend_schema(
@@ -112,6 +117,26 @@ class CloneProject(APIView):
         project = projects.clone_project(member, body.validated_data["slug"], body.validated_data["name"])
         made = shapes.project_out(project, "owner", progress_of(project.pk))
         return Response(made, status=201, headers={"ETag": etag_of(project)})
+
+
+class AdaptiveOverlap(APIView):
+    """Overlap that adapts."""
+
+    @extend_schema(responses=shapes.SavingOut, operation_id="read_overlap")
+    def get(self, request: Request, slug: str) -> Response:
+        """What it has saved so far. Without the setting ``adaptive`` there is nothing to tell (409)."""
+        allowed_parameters(request, ())
+        member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
+        saving = saving_of(member.project)
+        if saving is None:
+            raise Conflict("not-adaptive", "The overlap of this project does not adapt: set adaptive first.")
+        return Response(shapes.saving_out(saving))
+
+    @extend_schema(request=None, responses={202: JobOut}, operation_id="adapt_overlap")
+    def post(self, request: Request, slug: str) -> Response:
+        """Look now which items need one more person. One job at a time: the unfinished one when there is one."""
+        member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
+        return Response(job_document(look(member)), status=202)
 
 
 class Questions(APIView):

@@ -9,7 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from core.choices import ItemsChoice, Level, Uncertain
 from core.exceptions import DomainError
 from core.models import Project
-from core.pipelines.agreement import GROUPINGS, agreement_report
+from core.pipelines.agreement import WEIGHTS, agreement_report
+
+SCALES = {"landis_koch": "Landis and Koch", "altman": "Altman", "krippendorff": "Krippendorff, lower end"}
 
 
 class Command(BaseCommand):
@@ -24,8 +26,15 @@ class Command(BaseCommand):
         parser.add_argument("--level", choices=Level.values, help="default: by the question's kind")
         parser.add_argument("--uncertain", choices=Uncertain.values, default=Uncertain.CLASS.value)
         parser.add_argument("--items", choices=ItemsChoice.values, default=ItemsChoice.ALL.value)
-        parser.add_argument("--slice", help="meta.<key>:<value>")
-        parser.add_argument("--by", choices=GROUPINGS)
+        parser.add_argument("--slice", help="meta.<key>:<value> or tag:<name>")
+        parser.add_argument("--by", help="guideline, batch, month, tag or meta.<key>")
+        parser.add_argument(
+            "--weights",
+            help=f"{', '.join(WEIGHTS)}, or a JSON table in the order of the classes; default: by the level",
+        )
+        parser.add_argument(
+            "--readings", action="store_true", help="add the three readings of uncertain answers"
+        )
         parser.add_argument("--repeat", type=int, default=1)
         parser.add_argument("--annotators", choices=["pseudonym", "name"], default="pseudonym")
         parser.add_argument("--json", action="store_true", dest="as_json")
@@ -45,6 +54,8 @@ class Command(BaseCommand):
                 slice=options["slice"],
                 by=options["by"],
                 repeat=options["repeat"],
+                weights=options["weights"],
+                readings=options["readings"],
                 real_names=options["annotators"] == "name",
             )
         except DomainError as error:
@@ -62,13 +73,22 @@ def _in_words(report: dict[str, Any]) -> str:
     lines = [f"{head}: {counts} on {items}"]
     for name, figure in report["coefficients"].items():
         lines.append(f"{name:20} {_figure(figure)}")
-    if report["verdict"]:
-        level = report["verdict"]["level"].replace("_", " ")
-        lines.append(f"{level} (Landis and Koch, probability {report['verdict']['probability']:.2f})")
+    for part in ("weighted", "sets", "texts", "intraclass"):
+        for name, figure in (report[part] or {}).items():
+            lines.append(f"{_heading(report, part, name):20} {_figure(figure)}")
+    lines.extend(
+        f"{verdict['level'].replace('_', ' ')} ({SCALES[verdict['scale']]}, probability "
+        f"{verdict['probability']:.2f})"
+        for verdict in report["verdicts"]
+    )
     if report["against_gold"]:
         figure = report["against_gold"]["majority_accuracy_fractional_ties"]
         lines.append(f"majority against gold {_figure(figure)}, {report['against_gold']['n_items']:,} items")
     return "\n".join(lines)
+
+
+def _heading(report: dict[str, Any], part: str, name: str) -> str:
+    return f"{report['weights']} {name}" if part == "weighted" else name
 
 
 def _figure(figure: dict[str, Any]) -> str:

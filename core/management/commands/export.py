@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from core.choices import FileFormat
 from core.exceptions import DomainError
 from core.models import Project
+from core.pipelines.aggregation import RULES
 from core.pipelines.exporting import Wanted, export_annotations, export_labels
 
 EXPORTS = {"annotations": export_annotations, "labels": export_labels}
@@ -31,6 +32,9 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, required=True, metavar="FILE")
         parser.add_argument("--question", help="only this question, by its key")
         parser.add_argument("--batch", type=int, help="only items of this batch")
+        parser.add_argument(
+            "--rule", choices=RULES, default="majority", help="how labels are made of answers"
+        )
         parser.add_argument("--annotators", choices=["pseudonym", "name"], default="pseudonym")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,6 +48,7 @@ class Command(BaseCommand):
             real_names=options["annotators"] == "name",
             question=options["question"],
             batch=options["batch"],
+            rule=options["rule"],
         )
         output: Path = options["output"]
         try:

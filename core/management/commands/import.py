@@ -1,5 +1,5 @@
 # ruff: noqa: N999 -- the command's name is part of the outer contract
-"""Import a file of items, annotations or gold: the same job that the page and the API start, run here."""
+"""Import a file of items, annotations, gold or predictions: the same job that the page and the API start, run here."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ GOOD = {ImportState.PUBLISHED, ImportState.HELD, ImportState.REPEATED}
 class Command(BaseCommand):
     """Read a file, show its progress, say what became of it."""
 
-    help = "Import a file of items, annotations or gold into a project."
+    help = "Import a file of items, annotations, gold or predictions into a project."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """What the API's form takes, as words."""
@@ -45,6 +45,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--column", action="append", default=[], metavar="OURS=THEIRS", help="map a column"
         )
+        parser.add_argument("--run", default="", help="the run that a file of predictions belongs to")
         parser.add_argument("--hold", action="store_true", help="publish nothing when rows are refused")
         parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
 
@@ -72,6 +73,7 @@ class Command(BaseCommand):
                 encoding=options["encoding"],
                 columns=_columns(options["column"]),
                 on_error=OnError.HOLD if options["hold"] else OnError.PUBLISH_ACCEPTED,
+                run=options["run"],
                 send=False,
             )
         if source.job_id:

@@ -13,15 +13,18 @@ MOST_COLUMNS = 200
 REQUIRED: dict[str, tuple[str, ...]] = {
     ImportKind.ANNOTATIONS: ("item_id", "annotator", "question", "label"),
     ImportKind.GOLD: ("item_id", "question", "label"),
+    ImportKind.PREDICTIONS: ("item_id", "question", "label"),
 }
 OPTIONAL: dict[str, tuple[str, ...]] = {
     ImportKind.ANNOTATIONS: ("created_at", "elapsed_ms", "repeat", "pass"),
     ImportKind.GOLD: (),
+    ImportKind.PREDICTIONS: (),
 }
 KIND_HINTS = {
     ImportKind.ITEMS: _("items: what people will label"),
     ImportKind.ANNOTATIONS: _("annotations: answers that people gave elsewhere"),
     ImportKind.GOLD: _("gold: the known true answer of some items"),
+    ImportKind.PREDICTIONS: _("predictions: what a model answers, to be compared with people"),
 }
 ENCODINGS = [
     ("", _("found by itself (UTF-8, or by its byte order mark)")),
@@ -93,10 +96,27 @@ class UploadForm(forms.Form):
         initial=ImportKind.ITEMS,
         widget=forms.RadioSelect,
     )
+    run = forms.CharField(
+        label=_("Name of the run"),
+        max_length=120,
+        required=False,
+        help_text=_(
+            "For predictions: which model and version made them. The same name again replaces what that run said."
+        ),
+    )
     format = forms.ChoiceField(
         label=_("Format"), choices=[("", _("found by itself")), *FileFormat.choices], required=False
     )
     encoding = forms.ChoiceField(label=_("Encoding"), choices=ENCODINGS, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Predictions need the name of their run; other kinds have none."""
+        fields = self.cleaned_data
+        if fields.get("kind") != ImportKind.PREDICTIONS:
+            fields["run"] = ""
+        elif not fields.get("run") and "run" not in self.errors:
+            self.add_error("run", _("Name the run that these predictions come from."))
+        return fields
 
 
 class ColumnsForm(forms.Form):

@@ -7,8 +7,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core.choices import ItemState
-from core.models import Batch, Item, Membership
+from core.models import Batch, Item, Membership, Tag
 from core.selectors.item import LONGEST_QUERY
+from core.services.tag import LONGEST_NAME as LONGEST_TAG
 
 YES = "1"
 
@@ -29,6 +30,7 @@ class FilterForm(forms.Form):
         required=False,
     )
     batch = forms.ChoiceField(label=_("Batch"), required=False)
+    tag = forms.ChoiceField(label=_("Tag"), required=False)
     meta_key = forms.CharField(label=_("Metadata field"), max_length=180, required=False)
     meta_value = forms.CharField(label=_("is"), max_length=LONGEST_QUERY, required=False)
     disagreement_min = forms.FloatField(
@@ -37,21 +39,33 @@ class FilterForm(forms.Form):
     uncertain = forms.BooleanField(label=_("Somebody could not tell"), required=False)
     flagged = forms.BooleanField(label=_("Flagged"), required=False)
 
-    def __init__(self, data: Any, batches: list[Batch]) -> None:
+    def __init__(self, data: Any, batches: list[Batch], tags: list[Tag]) -> None:
         super().__init__(data)
+        named = [("", _("any")), *((one.name, one.name) for one in tags)]
+        self.fields["tag"] = forms.ChoiceField(label=_("Tag"), choices=named, required=False)
         choices = [("", _("any")), *((str(one.number), f"{one.number}. {one.name}") for one in batches)]
         self.fields["batch"] = forms.ChoiceField(label=_("Batch"), choices=choices, required=False)
 
     def filters(self) -> dict[str, str]:
         """The filters as selectors.item takes them. Call it when the form is valid."""
         fields = self.cleaned_data
-        found = {name: str(fields[name]) for name in ("q", "state", "batch") if fields[name]}
+        found = {name: str(fields[name]) for name in ("q", "state", "batch", "tag") if fields[name]}
         found |= {name: YES for name in ("uncertain", "flagged") if fields[name]}
         if fields["disagreement_min"] is not None:
             found["disagreement_min"] = f"{fields['disagreement_min']:.6f}"
         if fields["meta_key"]:
             found[f"meta.{fields['meta_key']}"] = fields["meta_value"]
         return found
+
+
+class TagForm(forms.Form):
+    """A tag to put on items or take off them."""
+
+    name = forms.CharField(
+        label=_("Tag"),
+        max_length=LONGEST_TAG,
+        widget=forms.TextInput(attrs={"list": "known-tags", "autocomplete": "off"}),
+    )
 
 
 class CorrectForm(forms.Form):

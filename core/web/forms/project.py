@@ -168,9 +168,18 @@ class SettingsForm(forms.Form):
             "The same person gets the same item again, blind: how far do people agree with themselves?"
         ),
         min_value=0,
-        max_value=100,
+        max_value=50,
         max_digits=4,
         decimal_places=1,
+        widget=forms.NumberInput(attrs={"class": "input-short"}),
+    )
+    retest_minimum = forms.IntegerField(
+        label=_("Repeats per person, at least"),
+        help_text=_(
+            "Whoever has nothing else left gets repeats until there are so many. From 30 on a person's figure says something."
+        ),
+        min_value=0,
+        max_value=10_000,
         widget=forms.NumberInput(attrs={"class": "input-short"}),
     )
     retest_after_days = forms.IntegerField(
@@ -188,6 +197,34 @@ class SettingsForm(forms.Form):
         decimal_places=1,
         widget=forms.NumberInput(attrs={"class": "input-short"}),
     )
+    overlap_most = forms.IntegerField(
+        label=_("At most so many people per item"),
+        help_text=_(
+            "Items whose label is not sure get one more person at a time. Never in the audit slice. Empty: every item "
+            "has the same number of people."
+        ),
+        required=False,
+        min_value=1,
+        max_value=100,
+        widget=forms.NumberInput(attrs={"class": "input-short"}),
+    )
+    sure_percent = forms.DecimalField(
+        label=_("Sure, in percent"),
+        help_text=_("From this probability of its label an item needs nobody more."),
+        min_value=50,
+        max_value=Decimal("99.9"),
+        max_digits=3,
+        decimal_places=1,
+        widget=forms.NumberInput(attrs={"class": "input-short"}),
+    )
+    overlap_budget = forms.IntegerField(
+        label=_("Answers beyond the people per item, in all"),
+        help_text=_("Empty: as many as it takes."),
+        required=False,
+        min_value=0,
+        max_value=2**31 - 1,
+        widget=forms.NumberInput(attrs={"class": "input-short"}),
+    )
     version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
     @staticmethod
@@ -201,7 +238,11 @@ class SettingsForm(forms.Form):
             "lease_minutes": project.lease_minutes,
             "retest_percent": _percent(project.retest_rate),
             "retest_after_days": project.retest_after_days,
+            "retest_minimum": project.retest_minimum,
             "gold_percent": _percent(project.gold_rate),
+            "overlap_most": project.overlap_most,
+            "sure_percent": _percent(project.overlap_sure),
+            "overlap_budget": project.overlap_budget,
             "version": project.version,
         }
 
@@ -217,8 +258,14 @@ class SettingsForm(forms.Form):
             "retest": {
                 "after_days": fields["retest_after_days"],
                 "rate": str(fields["retest_percent"] / PERCENT),
+                "per_person_minimum": fields["retest_minimum"],
             },
             "gold_rate": str(fields["gold_percent"] / PERCENT),
+            "adaptive": {
+                "most": fields["overlap_most"],
+                "sure": str(fields["sure_percent"] / PERCENT),
+                "budget": fields["overlap_budget"],
+            },
         }
 
 

@@ -1,61 +1,143 @@
-"""How far people agree: the report of one question as a page, and its tables as files."""
+"""How far people agree: the report of one question as a page, its pictures and tables as files, and the items behind it."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from core.access import LEADS, Action
 from core.choices import ItemsChoice, Level, Uncertain
-from core.exceptions import Missing
+from core.exceptions import Invalid, Missing
 from core.models import Membership
-from core.pipelines.agreement import agreement_report, levels_of
-from core.pipelines.agreement_table import TABLES, table_csv
+from core.pipelines.agreement import check_asked, levels_of
+from core.pipelines.agreement_table import FROM_PARTS, TABLES, table_csv
+from core.pipelines.report import Kept, Kind, kept_at, kept_report
+from core.selectors.disagreement import Behind, SplitItem, items_behind
+from core.selectors.display import excerpt_of
+from core.selectors.health import worker_seen
+from core.selectors.pseudonym import annotator_names
 from core.selectors.question import QuestionSpec, Schema, schema_of
-from core.templatetags.charts import decimal, interval, percent, percent_interval
+from core.selectors.report import has_audit_slice, has_tags, meta_keys, n_guidelines
+from core.templatetags.charts import decimal, percent
+from core.web import agreement_plots as plots
+from core.web import agreement_words as words
 from core.web.access import project_view
 from core.web.pages import project_page
+from core.web.pictures import picture_of
 
 Json = dict[str, Any]
 
-MOST_CLASSES = 12
-MOST_PEOPLE = 30
-MOST_PLOTTED = 20
-LEAST_COMMON = 5  # a kappa of fewer items is noise
-MOST_ROWS = 100
+PAGE = 50
+SHOWN_PAIRS = 20
+LONGEST_VALUE = 1000
+CHOICES = ("question", "uncertain", "items", "level", "slice", "by")
 
-VERDICTS = {
-    "almost_perfect": gettext_lazy("almost perfect"),
-    "substantial": gettext_lazy("substantial"),
-    "moderate": gettext_lazy("moderate"),
-    "fair": gettext_lazy("fair"),
-    "slight": gettext_lazy("slight"),
-    "poor": gettext_lazy("poor"),
-}
-COEFFICIENTS = {
-    "percent_agreement": gettext_lazy("Same answer, as a share"),
-    "krippendorff_alpha": gettext_lazy("Krippendorff's alpha"),
-    "gwet_ac1": gettext_lazy("Gwet's AC1"),
-    "fleiss_kappa": gettext_lazy("Fleiss' kappa (Scott's pi)"),
-    "brennan_prediger": gettext_lazy("Brennan-Prediger"),
-    "conger_kappa": gettext_lazy("Conger's kappa"),
-}
-METRIC = ("percent_agreement", "krippendorff_alpha")  # the others only ask whether two answers are equal
-REASONS = {
-    "no_overlap": gettext_lazy("no item has answers of two people"),
-    "one_class": gettext_lazy("every answer is the same, so agreement by chance cannot be told apart"),
-    "one_annotator": gettext_lazy("only one person has answered"),
-    "too_few_items": gettext_lazy("too few items have answers of two people"),
-    "negative_values": gettext_lazy("the ratio level is not defined for numbers below zero"),
-}
+
+@dataclass(frozen=True)
+class Page:
+    """What one request asks for, and the kept reports that answer it; each is fetched when it is needed."""
+
+    request: HttpRequest
+    membership: Membership
+    question: QuestionSpec
+
+    @property
+    def asked(self) -> Json:
+        """The arguments of the report."""
+        level = self.request.GET.get("level") or None
+        if level == self.question.level or (level in Level.values and level not in levels_of(self.question)):
+            level = None  # the default, or chosen for another question
+        return {
+            "question_key": self.question.key,
+            "level": level,
+            "uncertain": self.request.GET.get("uncertain") or Uncertain.CLASS.value,
+            "items": self.request.GET.get("items") or ItemsChoice.ALL.value,
+            "slice": self.request.GET.get("slice") or None,
+            "repeat": 1,
+            "real_names": self.membership.role in LEADS,
+        }
+
+    def kept(self, kind: Kind, **more: Any) -> Kept:
+        """A kept report on the same question."""
+        fresh = self.request.GET.get("fresh") == "1"
+        return kept_report(self.membership.project, kind, {**self.asked, **more}, fresh=fresh)
+
+    @cached_property
+    def whole(self) -> Kept:
+        """The report itself."""
+        return self.kept(Kind.AGREEMENT, **self.readings)
+
+    @property
+    def readings(self) -> Json:
+        """Three readings where there is something to read in three ways."""
+        return {"readings": True} if any(spec.uncertain for spec in self.question.classes) else {}
+
+    @cached_property
+    def report(self) -> Json:
+        """What the API says of it."""
+        return self.whole.body
+
+    @cached_property
+    def parts(self) -> dict[str, Kept]:
+        """Groups of items: those asked for, months, guideline versions, the audit slice beside the rest."""
+        if not self.report["n_items_used"]:
+            return {}
+        project = self.membership.project
+        part = {"real_names": False}
+        found = {"months": self.kept(Kind.PART, by="month", **part)}
+        if n_guidelines(project) > 1:
+            found["versions"] = self.kept(Kind.PART, by="guideline", **part)
+        if self.by:
+            found["groups"] = self.kept(Kind.PART, by=self.by, **part)
+        if self.asked["items"] == ItemsChoice.ALL and has_audit_slice(project):
+            found["split"] = self.kept(Kind.SPLIT, **part)
+        return found
+
+    @property
+    def by(self) -> str:
+        """What the slices are made by."""
+        return self.request.GET.get("by", "")
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The choices as parameters of an address."""
+        said = {name: self.report[name] for name in ("question", "uncertain", "items", "level")}
+        more = {"slice": self.asked["slice"], "by": self.by}
+        return {**said, **{name: value for name, value in more.items() if value}}
+
+    def address(self, name: str, *args: str, **more: Any) -> str:
+        """Another address of the report with the same choices."""
+        query = {**self.chosen, **{key: value for key, value in more.items() if value is not None}}
+        return f"{reverse(name, args=[self.membership.project.slug, *args])}?{urlencode(query)}"
+
+    def behind(self, label: str | None = None, **more: str) -> str:
+        """The items behind a figure."""
+        return self.address("agreement_items", **({"class": label} if label is not None else {}), **more)
+
+    @property
+    def stale(self) -> bool:
+        """Whether a newer one of the shown reports is being made."""
+        return self.whole.stale or any(part.stale for part in self.parts.values())
+
+
+def _page(request: HttpRequest, membership: Membership) -> Page:
+    if any(len(value) > LONGEST_VALUE or "\0" in value for value in request.GET.values()):
+        raise Invalid("bad-filter", "A part of the address is too long or holds a NUL.")
+    schema = schema_of(membership.project)
+    key = request.GET.get("question")
+    question = schema.question(key) if key else next(iter(schema.questions), None)
+    if question is None:
+        raise Missing
+    return Page(request, membership, question)
 
 
 @require_safe
@@ -66,35 +148,291 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
     schema = schema_of(membership.project)
     if not schema.questions:
         return project_page(request, membership, "agreement", "core/agreement/page.html", {"report": None})
-    question = _question(request, schema)
-    report = _report(request, membership, question)
+    page = _page(request, membership)
+    report, parts = page.report, page.parts
+    if request.GET.get("fresh") == "1":
+        return HttpResponseRedirect(page.address("agreement"))
+    groups = parts["groups"].body if "groups" in parts else None
     context = {
         "report": report,
-        "question": question,
-        "as_of": datetime.fromisoformat(report["as_of"]),
-        "headline": headline(report),
-        "lead": _lead(report),
-        "verdict_word": VERDICTS[report["verdict"]["level"]] if report["verdict"] else "",
-        "alpha_reason": REASONS.get(report["coefficients"]["krippendorff_alpha"]["reason"], ""),
+        "question": page.question,
+        "as_of": page.whole.as_of,
+        "headline": words.headline(report),
+        "lead": words.lead(report),
+        "how_sure": words.how_sure(report),
+        "verdict_word": words.VERDICTS[report["verdict"]["level"]] if report["verdict"] else "",
+        "verdicts": words.verdict_rows(report),
+        "alpha_reason": words.reason_of(report["coefficients"]["krippendorff_alpha"]),
         "level_label": Level(report["level"]).label,
-        "is_metric": _is_metric(report),
-        "steps": _steps(membership, question, report),
-        "controls": _controls(schema, question, report),
-        "query": urlencode(_chosen(report)),
-        "warnings": _warnings(report),
-        "coefficients": [
-            {"name": name, "figure": report["coefficients"][key]}
-            for key, name in COEFFICIENTS.items()
-            if not _is_metric(report) or key in METRIC
-        ],
-        "classes": _class_rows(question, report),
-        "confusions": _confusion_matrix(report),
-        "people": _people_matrix(report),
-        "annotators": _annotator_rows(report),
-        "readings": _readings(report),
-        "api_url": f"{reverse('api:agreement', args=[membership.project.slug])}?{urlencode(_chosen(report))}",
+        "is_metric": plots.is_metric(report),
+        "steps": _steps(page),
+        "controls": _controls(schema, page),
+        "narrowed": page.asked["slice"],
+        "all_url": page.address("agreement", slice=""),
+        "query": urlencode(page.chosen),
+        "warnings": words.warnings(report),
+        "coefficients": plots.coefficient_rows(report),
+        "further": plots.further_rows(report),
+        "classes": plots.class_rows(page.question, report, page.behind),
+        "confusions": plots.confusion_matrix(page.question, report, page.behind),
+        "worst": _worst(page),
+        "people": plots.people_matrix(report, page.behind),
+        "annotators": plots.annotator_rows(report, page.behind),
+        "n_pairs": len(report["pairs"]) + report["cut"]["pairs"],
+        "pairs": _pair_lines(page, sorted(report["pairs"], key=lambda row: -row["n_items"])[:SHOWN_PAIRS]),
+        "people_url": page.address("agreement_people"),
+        "pairs_url": page.address("agreement_pairs"),
+        "readings": plots.reading_rows(report),
+        "leans_on": words.leans_on(report),
+        "together": words.read_together(report),
+        "by": page.by,
+        "groups": plots.group_rows(groups, partial(page.address, "agreement", by=page.by))
+        if groups
+        else None,
+        "groups_cut": groups["cut"] if groups else 0,
+        "months": plots.group_rows(parts["months"].body, page.address) if "months" in parts else [],
+        "versions": plots.group_rows(parts["versions"].body, page.address) if "versions" in parts else [],
+        "changes": list(map(words.change_sentence, parts["versions"].body["changes"]))
+        if "versions" in parts
+        else [],
+        "split": _split(parts["split"].body) if "split" in parts else None,
+        "moments": {name: part.as_of for name, part in parts.items()},
+        "stale": page.stale,
+        "worker_gone": page.stale and not worker_seen()[0],
+        "fresh_url": page.address("agreement", fresh=1),
+        "newer_url": page.address("agreement_newer", since=page.whole.as_of.isoformat()),
+        "api_url": _api_url(page),
     }
     return project_page(request, membership, "agreement", "core/agreement/page.html", context)
+
+
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def newer(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Whether the newer figures are ready: a line that asks again by itself until they are."""
+    page = _page(request, membership)
+    as_of = kept_at(membership.project, Kind.AGREEMENT, {**page.asked, **page.readings})
+    context = {
+        "ready": as_of is not None and as_of.isoformat() > request.GET.get("since", ""),
+        "worker_gone": not worker_seen()[0],
+        "show_url": f"{reverse('agreement', args=[membership.project.slug])}?{_kept_query(request)}",
+        "fresh_url": f"{reverse('agreement', args=[membership.project.slug])}?{_kept_query(request)}&fresh=1",
+        "newer_url": request.get_full_path(),
+    }
+    return render(request, "core/agreement/_newer.html", context)
+
+
+def _kept_query(request: HttpRequest) -> str:
+    return urlencode({name: value for name in CHOICES if (value := request.GET.get(name))})
+
+
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def people(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Everybody against the others: a table to search, sort and leaf through."""
+    page = _page(request, membership)
+    found = plots.annotator_rows(page.report, page.behind)
+    sorts: Sorts = {
+        "name": lambda row: row["name"],
+        "n": lambda row: -row["n"],
+        "others": lambda row: _low_first(row["leave_one_out"]["value"]),
+        "unsure": lambda row: -(row["abstention_rate"]["value"] or 0.0),
+        "self": lambda row: _low_first(row["intra"]["value"]),
+    }
+    listing = Listing(
+        page,
+        "agreement_people",
+        found["rows"],
+        sorts=sorts,
+        default="n",
+        text_of=lambda row: str(row["name"]),
+    )
+    context = {
+        **listing.context,
+        "question": page.question,
+        "as_of": page.whole.as_of,
+        "repeats": found["repeats"],
+        "back_url": page.address("agreement"),
+        "query": urlencode(page.chosen),
+    }
+    return project_page(request, membership, "agreement", "core/agreement/people.html", context)
+
+
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def pairs(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Every two people with common items: a table to search, sort and leaf through."""
+    page = _page(request, membership)
+    kept = page.kept(Kind.PAIRS)
+    sorts: Sorts = {
+        "items": lambda line: (-line[2], line[0], line[1]),
+        "percent": lambda line: (_low_first(line[3]), -line[2]),
+        "kappa": lambda line: (_low_first(line[5]), -line[2]),
+        "a": lambda line: (line[0], line[1]),
+    }
+    listing = Listing(
+        page,
+        "agreement_pairs",
+        kept.body["pairs"],
+        sorts=sorts,
+        default="items",
+        text_of=lambda line: f"{line[0]} {line[1]}",
+    )
+    context = {
+        **listing.context,
+        "question": page.question,
+        "as_of": kept.as_of,
+        "rows": _pair_lines(page, [_pair(line) for line in listing.rows]),
+        "cut": kept.body["cut"],
+        "back_url": page.address("agreement"),
+        "query": urlencode(page.chosen),
+    }
+    return project_page(request, membership, "agreement", "core/agreement/pairs.html", context)
+
+
+def _pair(line: Sequence[Any]) -> Json:
+    """A line of the kept pairs as the report tells a pair."""
+    a, b, n_items, share, share_ends, kappa, kappa_ends, reason = line
+    return {
+        "a": a,
+        "b": b,
+        "n_items": n_items,
+        "percent": {"value": share, "ci": share_ends, "reason": None},
+        "cohen_kappa": {"value": kappa, "ci": kappa_ends, "reason": reason},
+    }
+
+
+def _pair_lines(page: Page, rows: Sequence[Json]) -> list[Json]:
+    return [{**row, "url": page.behind(person=row["a"], pair=row["b"])} for row in rows]
+
+
+def _low_first(value: float | None) -> tuple[bool, float]:
+    """Those without a value come last."""
+    return value is None, value or 0.0
+
+
+Sorts = dict[str, Callable[[Any], Any]]
+
+
+class Listing:
+    """A list of the report that is searched, sorted and cut into pages by the server."""
+
+    def __init__(
+        self,
+        page: Page,
+        name: str,
+        rows: Sequence[Any],
+        *,
+        sorts: Sorts,
+        default: str,
+        text_of: Callable[[Any], str],
+    ) -> None:
+        asked = page.request.GET
+        wanted = asked.get("q", "").casefold().split()
+        sort = asked.get("sort") if asked.get("sort") in sorts else default
+        found = [row for row in rows if all(word in text_of(row).casefold() for word in wanted)]
+        found.sort(key=sorts[sort or default])
+        last = max(1, -(-len(found) // PAGE))
+        text = asked.get("page", "")
+        number = min(max(int(text), 1), last) if text.isascii() and text.isdigit() and len(text) < 9 else 1  # noqa: PLR2004
+        self.rows = found[(number - 1) * PAGE : number * PAGE]
+        kept = {"q": asked.get("q") or None, "sort": sort if sort != default else None}
+        at = partial(page.address, name)
+        self.context = {
+            "rows": self.rows,
+            "total": len(found),
+            "all": len(rows),
+            "number": number,
+            "last": last,
+            "q": asked.get("q", ""),
+            "sort": sort,
+            "sort_urls": {key: at(q=kept["q"], sort=key) for key in sorts},
+            "hidden": list((page.chosen | ({"sort": sort} if sort != default else {})).items()),
+            "plain_url": at(),
+            "previous_url": at(**kept, page=number - 1) if number > 1 else "",
+            "next_url": at(**kept, page=number + 1) if number < last else "",
+        }
+
+
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def items(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The items behind a figure, most split first, with what people answered."""
+    page = _page(request, membership)
+    project, said = membership.project, request.GET
+    asked = {name: value for name, value in page.asked.items() if name != "real_names"}
+    scope = check_asked(project, by=None, **asked).scope
+    names = annotator_names(project, real=page.asked["real_names"])
+    codes = {name: pk for pk, name in names.items()}
+    person, other = (_person(codes, said.get(name)) for name in ("person", "pair"))
+    behind = Behind(a=said.get("a"), b=said.get("b"), label=said.get("class"), person=person, other=other)
+    found = items_behind(project, page.question, scope, behind, membership, cursor=said.get("cursor"))
+    colours = {spec.name: spec.colour for spec in page.question.classes}
+    kept = [(name, value) for name, value in said.items() if name != "cursor" and value]
+    first_url = f"{request.path}?{urlencode(kept)}" if said.get("cursor") else ""
+    next_url = (
+        f"{request.path}?{urlencode([*kept, ('cursor', found.next_cursor)])}" if found.next_cursor else ""
+    )
+    context = {
+        "question": page.question,
+        "title": _behind_title(behind, said),
+        "order_note": _("Where the others differ from this person most comes first.")
+        if person is not None and other is None
+        else _("What people differ on most comes first."),
+        "rows": [_split_row(membership, row, names, colours, {person, other}) for row in found.items],
+        "back_url": f"{reverse('agreement', args=[project.slug])}?{_kept_query(request)}",
+        "first_url": first_url,
+        "next_url": next_url,
+    }
+    return project_page(request, membership, "agreement", "core/agreement/items.html", context)
+
+
+def _person(codes: dict[str, int], name: str | None) -> int | None:
+    if name is None:
+        return None
+    if name not in codes:
+        raise Missing
+    return codes[name]
+
+
+def _behind_title(behind: Behind, said: Any) -> str:
+    if behind.other is not None:
+        return _("Items that %(a)s and %(b)s both answered") % {"a": said["person"], "b": said["pair"]}
+    if behind.person is not None:
+        return _("Items that %(person)s answered") % {"person": said["person"]}
+    if behind.a is not None and behind.b is not None:
+        names = {"a": words.shown(behind.a), "b": words.shown(behind.b)}
+        if behind.a == behind.b:
+            return _("Items that two people called %(a)s") % names
+        return _("Items that one called %(a)s and another %(b)s") % names
+    if behind.label is not None:
+        return _("Items that somebody called %(label)s") % {"label": words.shown(behind.label)}
+    return _("Items that two people or more answered")
+
+
+def _split_row(
+    reader: Membership, row: SplitItem, names: Any, colours: dict[str, int], marked: set[int | None]
+) -> Json:
+    return {
+        "item": row.item,
+        "text": excerpt_of(reader.project, row.item),
+        "share": row.share,
+        "said": None
+        if row.said is None
+        else [
+            {
+                "name": names[one.annotator],
+                "value": one.value,
+                "colour": colours.get(one.value),
+                "marked": one.annotator in marked,
+            }
+            for one in row.said
+        ],
+    }
 
 
 @require_safe
@@ -104,9 +442,15 @@ def table(request: HttpRequest, membership: Membership, name: str) -> StreamingH
     """One table of the report as CSV."""
     if name not in TABLES:
         raise Missing
-    report = _report(request, membership, _question(request, schema_of(membership.project)))
+    page = _page(request, membership)
+    if name == "pairs":
+        body = page.kept(Kind.PAIRS).body
+    elif name in FROM_PARTS:
+        body = page.parts[name].body if name in page.parts else {}
+    else:
+        body = page.report
     return StreamingHttpResponse(
-        table_csv(report, name),
+        table_csv(body, name),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{membership.project.slug}-agreement-{name}.csv"'
@@ -114,123 +458,188 @@ def table(request: HttpRequest, membership: Membership, name: str) -> StreamingH
     )
 
 
-def _question(request: HttpRequest, schema: Schema) -> QuestionSpec:
-    key = request.GET.get("question")
-    question = schema.question(key) if key else next(iter(schema.questions), None)
-    if question is None:
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def picture(request: HttpRequest, membership: Membership, name: str) -> HttpResponse:
+    """One picture of the report as an SVG file that stands alone."""
+    page = _page(request, membership)
+    plot = _plot(page, name)
+    if plot is None:
         raise Missing
-    return question
-
-
-def _report(request: HttpRequest, membership: Membership, question: QuestionSpec) -> Json:
-    level = request.GET.get("level") or None
-    if level in Level.values and level not in levels_of(question):
-        level = None  # chosen for another question
-    return agreement_report(
-        membership.project,
-        question.key,
-        level=level,
-        uncertain=request.GET.get("uncertain") or Uncertain.CLASS,
-        items=request.GET.get("items") or ItemsChoice.ALL,
-        real_names=membership.role in LEADS,
-        readings=any(spec.uncertain for spec in question.classes),
+    note = _(
+        "%(question)s · %(items)s items with two answers or more · as of %(moment)s UTC · %(project)s"
+    ) % {
+        "question": page.question.title or page.question.key,
+        "items": f"{page.report['n_items_used']:,}",
+        "moment": f"{page.parts.get(name, page.whole).as_of:%Y-%m-%d %H:%M}",
+        "project": membership.project.name,
+    }
+    return HttpResponse(
+        render_to_string("core/agreement/picture.svg", {"picture": picture_of(plot, note)}),
+        content_type="image/svg+xml; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{membership.project.slug}-agreement-{name}.svg"'
+        },
     )
 
 
-def _chosen(report: Json) -> dict[str, str]:
-    return {name: report[name] for name in ("question", "uncertain", "items", "level")}
+def _plot(page: Page, name: str) -> plots.Forest | plots.Heat | plots.Course | None:
+    """The picture of this name, if the report has it."""
+    report = page.report
+    forest = partial(plots.Forest, summary="", reference=None)
+    if name == "coefficients":
+        title = _("How far people agree, before and after chance is taken out")
+        rows = plots.coefficient_rows(report)
+        return forest(title, axis=_("0: no more than by chance; 1: always"), rows=rows, reference=0.0)
+    if name == "further":
+        rows = plots.further_rows(report)
+        return forest(_("Figures for this kind of answer"), axis="", rows=rows) if rows else None
+    if name == "classes":
+        rows = plots.class_rows(page.question, report, page.behind)
+        axis = _("When one said it, how often did the other?")
+        return forest(_("How far people agree on each class"), axis=axis, rows=rows) if rows else None
+    if name == "annotators":
+        rows = plots.annotator_rows(report, page.behind)["plotted"]
+        axis = _("Says what most others say: share of items")
+        return forest(_("How far each person agrees with the others"), axis=axis, rows=rows) if rows else None
+    if name == "readings":
+        rows = plots.reading_rows(report)
+        return (
+            forest(_("What uncertain answers count as"), axis=_("Krippendorff's alpha"), rows=rows)
+            if rows
+            else None
+        )
+    if name == "confusions":
+        return _confusion_heat(page)
+    if name == "pairs":
+        return _pair_heat(page)
+    if name == "months" and "months" in page.parts:
+        points = plots.group_rows(page.parts["months"].body, page.address)
+        return plots.Course(_("Agreement by month of the answer"), "", _("Krippendorff's alpha"), points)
+    if name in {"groups", "versions"} and name in page.parts:
+        rows = plots.group_rows(page.parts[name].body, page.address)
+        title = _("Agreement by guideline version") if name == "versions" else _("Agreement by slice")
+        return forest(title, axis=_("Krippendorff's alpha"), rows=rows)
+    if name == "split" and "split" in page.parts:
+        rows = _split(page.parts["split"].body)["rows"]
+        return forest(_("The audit slice and the other items"), axis=_("Krippendorff's alpha"), rows=rows)
+    return None
 
 
-def _spread(figure: Json, *, shares: bool = False) -> str:
-    """A figure with its interval in words."""
-    value = percent(figure["value"]) if shares else decimal(figure["value"])
-    ends = percent_interval(figure) if shares else interval(figure)
-    return f"{value} ({ends})" if ends else value
+def _confusion_heat(page: Page) -> plots.Heat | None:
+    found = plots.confusion_matrix(page.question, page.report, page.behind)
+    if found is None:
+        return None
+    rows = [
+        {
+            "name": row["name"],
+            "cells": [
+                {"value": cell["share"], "text": percent(cell["share"]), "same": cell["same"]}
+                for cell in row["cells"]
+            ],
+        }
+        for row in found["rows"]
+    ]
+    title = _("When one person said the class of the row, what did the other say?")
+    return plots.Heat(title, found["names"], rows, _("never"), _("always"))
 
 
-def shown(name: str) -> str:
-    """A class's name in quotation marks, also when it is empty."""
-    return f"“{name}”" if name else _("(empty)")
+def _pair_heat(page: Page) -> plots.Heat | None:
+    found = plots.people_matrix(page.report, page.behind)
+    if found is None:
+        return None
+    rows = [
+        {
+            "name": f"{row['number']} {row['name']}",
+            "cells": [
+                cell
+                and {"value": cell["cohen_kappa"]["value"], "text": decimal(cell["cohen_kappa"]["value"])}
+                for cell in row["cells"]
+            ],
+        }
+        for row in found["rows"]
+    ]
+    title = _("How far every two people agree, corrected for chance (Cohen's kappa)")
+    return plots.Heat(title, [row["number"] for row in found["rows"]], rows, _("0 or less"), _("1"))
 
 
-def headline(report: Json) -> str:
-    """The answer in one or two sentences."""
-    same, alpha = report["coefficients"]["percent_agreement"], report["coefficients"]["krippendorff_alpha"]
-    if same["value"] is None:
-        return _("Cannot tell yet: %(reason)s.") % {"reason": REASONS[same["reason"]]}
-    share = {"share": _spread(same, shares=True)}
-    if _is_metric(report):
-        equal = _("Two people give exactly the same number on %(share)s of items.") % share
-        return f"{_corrected(report, alpha)} {equal}"
-    equal = _("Two people give the same answer on %(share)s of items.") % share
-    return f"{equal} {_corrected(report, alpha)}"
+def _split(body: Json) -> Json:
+    """The audit slice beside the rest, with a sentence on their difference."""
+    names = {"audit": _("The audit slice: drawn at random"), "selected": _("All other items")}
+    rows = [
+        {
+            "name": name,
+            "figure": body[key]["coefficients"]["krippendorff_alpha"],
+            "percent": body[key]["coefficients"]["percent_agreement"],
+            "n_items_used": body[key]["n_items_used"],
+        }
+        for key, name in names.items()
+    ]
+    return {"rows": rows, "sentence": words.split_sentence(body)}
 
 
-def _corrected(report: Json, alpha: Json) -> str:
-    """What is left when chance is taken out, with the word for it."""
-    if alpha["value"] is None:
-        return _("Corrected for chance, cannot tell yet: %(reason)s.") % {"reason": REASONS[alpha["reason"]]}
-    if report["verdict"] is None:
-        return _("Corrected for chance: %(alpha)s.") % {"alpha": _spread(alpha)}
-    level = report["verdict"]["level"]
-    sentence = _("Corrected for chance: %(alpha)s, at least %(verdict)s.")
-    if level in {"poor", "almost_perfect"}:  # the ends of the scale
-        sentence = _("Corrected for chance: %(alpha)s, %(verdict)s.")
-    return sentence % {"alpha": _spread(alpha), "verdict": VERDICTS[level]}
+def _worst(page: Page) -> list[Json]:
+    """The confusions that cost most, with the items behind them; numbers differ by how much, not by class."""
+    if plots.is_metric(page.report):
+        return []
+    linked = page.question.is_choice
+    return [
+        {**row, "url": page.behind(a=row["a"], b=row["b"]) if linked else ""}
+        for row in page.report["confusions"][:20]
+    ]
 
 
-def _is_metric(report: Json) -> bool:
-    """Whether answers are read as numbers, so that being equal says little."""
-    return report["level"] in {Level.INTERVAL, Level.RATIO}
+def _api_url(page: Page) -> str:
+    query = {name: value for name, value in page.chosen.items() if name != "by"}
+    if page.membership.role in LEADS:
+        query["annotators"] = "name"
+    return f"{reverse('api:agreement', args=[page.membership.project.slug])}?{urlencode(query)}"
 
 
-def _lead(report: Json) -> str:
-    worst = next(iter(report["confusions"]), None)
-    if worst is None or _is_metric(report):
-        return ""
-    return _("%(a)s against %(b)s costs most: %(share)s of all disagreements (%(n)d pairs of answers).") % {
-        "a": shown(worst["a"]),
-        "b": shown(worst["b"]),
-        "share": percent(worst["share"]),
-        "n": worst["n"],
-    }
-
-
-def _steps(membership: Membership, question: QuestionSpec, report: Json) -> list[dict[str, str]]:
+def _steps(page: Page) -> list[dict[str, str]]:
     """At most three things to do next, each with its address; what this reader may not do is left out."""
-    slug = membership.project.slug
-    leads = membership.role in LEADS
+    report, question, slug = page.report, page.question, page.membership.project.slug
+    leads = page.membership.role in LEADS
     steps: list[tuple[str, str]] = []
     worst = next(iter(report["confusions"]), None)
     if report["n_annotations"] == 0 and leads:
-        steps.append((_("Bring in items"), _address("imports", slug)))
-        steps.append((_("Invite people"), _address("people", slug)))
+        steps.append((_("Bring in items"), reverse("imports", args=[slug])))
+        steps.append((_("Invite people"), reverse("people", args=[slug])))
     if report["n_annotations"] and report["n_items_used"] == 0 and leads:
-        steps.append((_("Ask for more than one answer per item"), _address("project_settings", slug)))
-    if worst and question.is_choice and leads:
-        names = {"a": shown(worst["a"]), "b": shown(worst["b"])}
-        steps.append(
-            (_("Say in the guideline how to tell %(a)s from %(b)s") % names, _address("guideline_new", slug))
-        )
-        steps.append(
-            (_("Sharpen the definitions of the classes"), _address("question_edit", slug, question.key))
-        )
+        steps.append((_("Ask for more than one answer per item"), reverse("project_settings", args=[slug])))
     if worst:
-        steps.append((_("Look at the items"), _address("items", slug)))
+        names = {"a": words.shown(worst["a"]), "b": words.shown(worst["b"])}
+        if question.is_choice:
+            steps.append(
+                (
+                    _("Look at the items between %(a)s and %(b)s") % names,
+                    page.behind(a=worst["a"], b=worst["b"]),
+                )
+            )
+        else:
+            steps.append((_("Look at the items that people differ on"), page.behind()))
+        if question.is_choice and leads:
+            steps.append(
+                (
+                    _("Say in the guideline how to tell %(a)s from %(b)s") % names,
+                    reverse("guideline_new", args=[slug]),
+                )
+            )
+            steps.append(
+                (
+                    _("Sharpen the definitions of the classes"),
+                    reverse("question_edit", args=[slug, question.key]),
+                )
+            )
     if report["n_annotations"] == 0:
-        steps.append((_("Label"), _address("label", slug)))
-    return [{"label": label, "url": url} for label, url in steps if url][:3]
+        steps.append((_("Label"), reverse("label", args=[slug])))
+    return [{"label": label, "url": url} for label, url in steps][:3]
 
 
-def _address(name: str, *args: str) -> str:
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""
-
-
-def _controls(schema: Schema, question: QuestionSpec, report: Json) -> list[Json]:
+def _controls(schema: Schema, page: Page) -> list[Json]:
     """The choices of the form above the report; what offers no choice is left out."""
+    report, question = page.report, page.question
     controls: list[tuple[str, str, list[tuple[Any, Any]]]] = [
         ("question", _("Question"), [(spec.key, spec.title or spec.key) for spec in schema.questions]),
         ("items", _("Items"), list(ItemsChoice.choices)),
@@ -238,149 +647,23 @@ def _controls(schema: Schema, question: QuestionSpec, report: Json) -> list[Json
     ]
     if any(spec.uncertain for spec in question.classes):
         controls.insert(1, ("uncertain", _("Uncertain answers count"), list(Uncertain.choices)))
-    return [
+    found = [
         {"name": name, "label": label, "options": options, "chosen": report[name]}
         for name, label, options in controls
         if len(options) > 1
     ]
+    return [*found, {"name": "by", "label": _("Slices by"), "options": _groupings(page), "chosen": page.by}]
 
 
-def _warnings(report: Json) -> list[str]:
-    sentences = []
-    if "skewed_classes" in report["warnings"]:
-        sentences.append(
-            _(
-                "Most answers fall into few classes, so people would often agree by chance. That is why alpha is "
-                "far from the share of equal answers and from AC1, which judges chance more mildly. Look at the "
-                "agreement on the rare classes below before you trust either."
-            )
-        )
-    if report["dropped"]["one_annotation"]:
-        n = report["dropped"]["one_annotation"]
-        sentences.append(
-            ngettext(
-                "%d item has one answer only and says nothing about agreement.",
-                "%d items have one answer only and say nothing about agreement.",
-                n,
-            )
-            % n
-        )
-    if report["uncertain"] == Uncertain.MISSING and report["dropped"]["uncertain"]:
-        n = report["dropped"]["uncertain"]
-        sentences.append(
-            ngettext(
-                "%d uncertain answer is left out. People are uncertain on hard items, so agreement looks better "
-                "than it is.",
-                "%d uncertain answers are left out. People are uncertain on hard items, so agreement looks better "
-                "than it is.",
-                n,
-            )
-            % n
-        )
-    return sentences
-
-
-def _class_rows(question: QuestionSpec, report: Json) -> list[Json]:
-    colours = {spec.name: spec.colour for spec in question.classes}
-    rows = report["per_class"][:MOST_ROWS]  # a scale keeps its order
-    if report["level"] == Level.NOMINAL:
-        rows = sorted(report["per_class"], key=lambda row: -row["n"])[:MOST_ROWS]
-    return [
-        {
-            "name": row["class"] or _("(empty)"),
-            "figure": row["specific_agreement"],
-            "alpha": row["alpha"],
-            "n": row["n"],
-            "colour": colours.get(row["class"]),
-        }
-        for row in rows
+def _groupings(page: Page) -> list[tuple[str, Any]]:
+    """What slices can be made by here."""
+    project = page.membership.project
+    found: list[tuple[str, Any]] = [
+        ("", _("none")),
+        ("batch", _("batch")),
+        ("month", _("month")),
+        ("guideline", _("guideline version")),
     ]
-
-
-def _confusion_matrix(report: Json) -> Json | None:
-    """How often two people's answers to one item were this class and that; None with fewer than two classes.
-
-    A row's shares add up to one over all classes: of the people whose partner gave the row's class. Two who
-    agree are each other's partner, so their pair counts twice there, as in the specific agreement of a class.
-    """
-    pairs_with = {row["class"]: row["specific_agreement"]["n_pairs"] for row in report["per_class"]}
-    apart: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for row in report["confusions"]:
-        apart[row["a"]][row["b"]] = row["n"]
-        apart[row["b"]][row["a"]] = row["n"]
-    if len(pairs_with) < 2 or _is_metric(report):  # noqa: PLR2004 -- a confusion takes two
-        return None
-    frequent = sorted(pairs_with, key=lambda name: -pairs_with[name])[:MOST_CLASSES]
-    names = [name for name in pairs_with if name in frequent]
-    rows = []
-    for name in names:
-        total = pairs_with[name]
-        same = total - sum(apart[name].values())
-        counts = [same if other == name else apart[name].get(other, 0) for other in names]
-        cells = [
-            {
-                "n": n,
-                "share": (2 * n if other == name else n) / (total + same) if total else None,
-                "same": other == name,
-            }
-            for other, n in zip(names, counts, strict=True)
-        ]
-        rows.append({"name": name or _("(empty)"), "n": total, "cells": cells})
-    return {
-        "names": [name or _("(empty)") for name in names],
-        "rows": rows,
-        "left_out": len(pairs_with) - len(names) + report["cut"]["per_class"],
-    }
-
-
-def _people_matrix(report: Json) -> Json | None:
-    """Cohen's kappa of every two of the most active people; None where no two have enough in common."""
-    busiest = sorted(report["annotators"], key=lambda row: -row["n"])[:MOST_PEOPLE]
-    names = [row["id"] for row in busiest]
-    if len(names) < 2 or not report["pairs"]:  # noqa: PLR2004 -- a pair takes two
-        return None
-    pairs = {
-        frozenset((row["a"], row["b"])): row for row in report["pairs"] if row["n_items"] >= LEAST_COMMON
-    }
-    if not pairs:
-        return None
-    rows = [
-        {
-            "number": number,
-            "name": name,
-            "cells": [pairs.get(frozenset((name, other))) if other != name else None for other in names],
-        }
-        for number, name in enumerate(names, start=1)
-    ]
-    return {"rows": rows, "left_out": len(report["annotators"]) - len(names), "least": LEAST_COMMON}
-
-
-def _annotator_rows(report: Json) -> Json:
-    busiest = sorted(report["annotators"], key=lambda row: -row["n"])
-    rows = [{"name": row["id"], "figure": row["leave_one_out"], **row} for row in busiest]
-    plotted = sorted(rows[:MOST_PLOTTED], key=lambda row: row["leave_one_out"]["value"] or 0.0)
-    return {
-        "plotted": plotted,
-        "rows": rows[:MOST_ROWS],
-        "left_out": len(rows) - len(plotted),
-        "repeats": report["intra"]["value"] is not None,
-    }
-
-
-def _readings(report: Json) -> Sequence[Json]:
-    words = {
-        Uncertain.CLASS: _("As a class of their own"),
-        Uncertain.MISSING: _("As missing"),
-        Uncertain.DISAGREE: _("As disagreement"),
-    }
-    notes = {
-        Uncertain.CLASS: _("Two people who both cannot tell agree."),
-        Uncertain.MISSING: _("Only what people were sure of: it looks better than it is."),
-        Uncertain.DISAGREE: _("Whoever cannot tell agrees with nobody."),
-    }
-    found = report.get("readings", {})
-    return [
-        {"name": words[key], "note": notes[key], "chosen": key == report["uncertain"], **found[key]}
-        for key in words
-        if key in found
-    ]
+    if has_tags(project):
+        found.append(("tag", _("tag")))
+    return [*found, *((f"meta.{key}", key) for key in meta_keys(project))]

@@ -19,7 +19,7 @@ from core.models import Import, Membership
 from core.pipelines.importing import refused_csv
 from core.pipelines.preview import preview_upload
 from core.selectors.health import worker_seen
-from core.selectors.imports import INLINE_ERRORS, import_of, imports_of, refused_rows
+from core.selectors.imports import INLINE_ERRORS, import_of, imports_of, refused_rows, replaced_by
 from core.selectors.item import batches_of
 from core.selectors.membership import members_of
 from core.services.imports import accept_import, discard_import, start_import
@@ -64,7 +64,10 @@ def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     form = UploadForm(
         request.POST or None,
         request.FILES or None,
-        initial={"kind": request.GET.get("kind", ImportKind.ITEMS)},
+        initial={
+            "kind": request.GET.get("kind", ImportKind.ITEMS),
+            "run": request.GET.get("run", ""),
+        },
     )
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
@@ -129,6 +132,7 @@ def columns(request: HttpRequest, membership: Membership) -> HttpResponseBase:
                     encoding=upload["encoding"],
                     columns=form.mapping(),
                     on_error=OnError.HOLD,
+                    run=upload["run"],
                 )
         except DomainError as error:
             tell_form(form, error)
@@ -186,7 +190,12 @@ def _state(source: Import) -> dict[str, Any]:
     rows = ngettext("%d row read", "%d rows read", source.rows) % source.rows
     refused = ngettext("%d refused", "%d refused", source.rejected) % source.rejected
     running = source.job is not None and source.job.state in {JobState.QUEUED, JobState.RUNNING}
-    return {"import": source, "running": running, "detail": f"{rows}, {refused}"}
+    return {
+        "import": source,
+        "running": running,
+        "detail": f"{rows}, {refused}",
+        "replaced": replaced_by(source),
+    }
 
 
 @require_POST

@@ -5,9 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -18,7 +19,7 @@ from core.exceptions import Conflict, DomainError, Invalid, Missing, Stale
 from core.models import Annotation, Item, Membership
 from core.pipelines.archive import import_archive
 from core.selectors.annotation import answers_of
-from core.selectors.display import as_text, blocks_of
+from core.selectors.display import as_text, blocks_of, excerpt_of
 from core.selectors.item import (
     assets_of,
     batch_of,
@@ -30,8 +31,10 @@ from core.selectors.item import (
     item_of,
     items_of,
     shown_name,
+    tag_names,
 )
 from core.selectors.membership import members_of
+from core.selectors.tag import tags_of
 from core.services.item import (
     assign_batch,
     correct_item,
@@ -40,13 +43,13 @@ from core.services.item import (
     return_item,
     withdraw_item,
 )
+from core.services.tag import add_tag, remove_tag
 from core.web.access import project_view
 from core.web.forms.imports import ImagesForm
-from core.web.forms.item import BatchForm, CorrectForm, FilterForm
+from core.web.forms.item import BatchForm, CorrectForm, FilterForm, TagForm
 from core.web.pages import project_page, tell_form
 
 PAGE = 50
-EXCERPT = 160
 MOST_ASSETS = 50
 
 
@@ -58,7 +61,8 @@ MOST_ASSETS = 50
 def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """Items in the order in which they came in, narrowed by a filter, fifty at a time."""
     project = membership.project
-    form = FilterForm(request.GET, list(batches_of(project.pk)))
+    known_tags = list(tags_of(project.pk))
+    form = FilterForm(request.GET, list(batches_of(project.pk)), known_tags)
     rows: list[Item] = []
     previous = following = None
     if form.is_valid():
@@ -68,11 +72,22 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
             form.add_error(None, error.detail)
     context = {
         "form": form,
-        "rows": [{"item": item, "text": _excerpt(membership, item), "state": _state(item)} for item in rows],
+        "rows": [
+            {
+                "item": item,
+                "text": excerpt_of(membership.project, item),
+                "state": _state(item),
+                "tags": tag_names(item),
+            }
+            for item in rows
+        ],
         "previous_url": previous,
         "next_url": following,
         "narrowed": form.is_valid() and bool(form.filters()),
         "may_import": membership.role in LEADS,
+        "tag_form": TagForm(),
+        "known_tags": known_tags,
+        "query": request.GET.urlencode(),
     }
     status = 422 if form.errors else 200
     return project_page(request, membership, "items", "core/item/index.html", context, status=status)
@@ -99,21 +114,6 @@ def _slice(
 def _number(request: HttpRequest, name: str) -> int | None:
     value = request.GET.get(name, "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None  # noqa: PLR2004 -- fits the column
-
-
-def _excerpt(membership: Membership, item: Item) -> str:
-    """The first words of what annotators see of an item."""
-    for block in blocks_of(membership.project, item.data):
-        if block["kind"] == "image":
-            return str(item.data[block["label"]])
-        text = block["value"] if block["kind"] == "text" else ""
-        if block["kind"] == "pair":
-            text = f"{block['a']['value']} / {block['b']['value']}"
-        if block["kind"] == "table":
-            text = ", ".join(value for _field, value in block["rows"])
-        if text:
-            return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
-    return ""
 
 
 def _state(item: Item) -> dict[str, str]:
@@ -152,6 +152,9 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
         ],
         "is_lead": is_lead,
         "withdraw_facts": _withdraw_facts(item),
+        "tags": tag_names(item),
+        "tag_form": TagForm(),
+        "known_tags": tags_of(project.pk),
     }
     return project_page(request, membership, "items", "core/item/page.html", context)
 
@@ -255,6 +258,46 @@ def correct(request: HttpRequest, membership: Membership, item_id: int) -> HttpR
         status = 422
     context = {"form": form, "item": item}
     return project_page(request, membership, "items", "core/item/correct.html", context, status=status)
+
+
+# --- Tags ---------------------------------------------------------------------------------------------
+
+
+@require_POST
+@project_view(Action.ITEMS_TAG)
+def tags(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponseBase:
+    """Put a tag on this item or take one off."""
+    item = item_of(membership.project_id, item_id)
+    _tag(request, membership, [item.external_id])
+    return redirect("item", membership.project.slug, item_id)
+
+
+@require_POST
+@project_view(Action.ITEMS_TAG)
+def tag_several(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    """Put a tag on the items that were ticked in the list, or take it off them."""
+    chosen = request.POST.getlist("item")
+    if chosen:
+        _tag(request, membership, chosen)
+    else:
+        messages.error(request, _("Tick the items that the tag is for."))
+    kept = QueryDict(request.POST.get("query", "")).urlencode()
+    return redirect(f"{reverse('items', args=[membership.project.slug])}{'?' if kept else ''}{kept}")
+
+
+def _tag(request: HttpRequest, membership: Membership, items: list[str]) -> None:
+    remove = request.POST.get("do") == "remove"
+    change = remove_tag if remove else add_tag
+    try:
+        name, n = change(membership, request.POST.get("name"), items)
+    except (Invalid, Conflict) as error:
+        messages.error(request, error.detail)
+        return
+    if remove:
+        words = ngettext("“%(tag)s” is off %(n)d item.", "“%(tag)s” is off %(n)d items.", n)
+    else:
+        words = ngettext("“%(tag)s” is on %(n)d more item.", "“%(tag)s” is on %(n)d more items.", n)
+    messages.success(request, words % {"tag": name, "n": n})
 
 
 # --- Batches and images -------------------------------------------------------------------------------

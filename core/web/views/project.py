@@ -18,7 +18,8 @@ from core.exceptions import Conflict, DomainError, Invalid, NotAllowed, Stale
 from core.models import Membership, Project, User
 from core.pipelines.agreement import agreement_report
 from core.selectors.membership import members_of
-from core.selectors.progress import Progress, progress_by_project, progress_of
+from core.selectors.overlap import deciding_question, saving_of
+from core.selectors.progress import Progress, progress_by_project, progress_of, told_to
 from core.selectors.project import Attention, attention_of, data_fields, memberships_of, overlap_effect
 from core.selectors.question import schema_of
 from core.services.project import clone_project, create_project, edit_project, set_state
@@ -44,7 +45,9 @@ def index(request: HttpRequest) -> HttpResponse:
     memberships = list(memberships_of(actor.user))
     progress = progress_by_project([one.project_id for one in memberships])
     context = {
-        "rows": [{"membership": one, "progress": progress[one.project_id]} for one in memberships],
+        "rows": [
+            {"membership": one, "progress": told_to(one, progress[one.project_id])} for one in memberships
+        ],
         "may_create": may_create_projects(actor),
     }
     return render(request, "core/project/index.html", context)
@@ -117,7 +120,7 @@ def _made(request: HttpRequest, project: Project) -> HttpResponse:
 def home(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """How far the project is and what to do next; for annotators, the way to the label page."""
     project = membership.project
-    progress = progress_of(project.pk)
+    progress = told_to(membership, progress_of(project.pk))
     context: dict[str, Any] = {
         "progress": progress,
         "guideline": project.guideline,
@@ -133,6 +136,7 @@ def home(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         }
     if membership.role in REVIEWERS:
         context["agreement"] = _headline(project, progress)
+        context["saving"] = saving_of(project)
     return project_page(request, membership, "home", "core/project/home.html", context)
 
 
@@ -365,5 +369,6 @@ def _settings_page(  # noqa: PLR0917 -- the two forms of one page
     facts: list[str] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    context = {"form": form, "display": display, "facts": facts or []}
+    question = deciding_question(membership.project)
+    context = {"form": form, "display": display, "facts": facts or [], "question": question}
     return project_page(request, membership, "settings", "core/project/settings.html", context, status=status)

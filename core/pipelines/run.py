@@ -1,0 +1,75 @@
+"""A run that comes with its predictions in one request: checked as the rows of a file are, all or nothing."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, cast
+
+from core.exceptions import Invalid
+from core.formats.errors import RowError
+from core.formats.rows import PredictionRow, prediction_rows
+from core.formats.table import Row
+from core.models import Membership, Run
+from core.pipelines.importing import AnswerChecker
+from core.services.run import create_run
+from core.services.staging import NewAnswer
+
+MOST_PREDICTIONS = 10_000
+MOST_ERRORS = 50
+FIELDS = frozenset({"name", "code_version", "parameters", "seed", "predictions"})
+
+
+def register_run(membership: Membership, body: Mapping[str, Any]) -> Run:
+    """A run of an outside model: ``name``, ``code_version``, ``parameters``, ``seed``, ``predictions``.
+
+    Raises Invalid ``unknown-field``, ``bad-predictions`` (with the rows that are wrong), and what
+    services.run.create_run raises.
+    """
+    unknown = [name for name in body if name not in FIELDS]
+    if unknown:
+        raise Invalid("unknown-field", f"There is no field {unknown[0][:60]!r} here.")
+    rows = body.get("predictions") or []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Invalid("bad-predictions", "predictions is a list of objects.")
+    if len(rows) > MOST_PREDICTIONS:
+        raise Invalid(
+            "too-many-predictions",
+            f"A request takes {MOST_PREDICTIONS:,} predictions; import a file of more.",
+        )
+    return create_run(
+        membership,
+        body.get("name"),
+        code_version=body.get("code_version", ""),
+        parameters=body.get("parameters"),
+        seed=body.get("seed"),
+        predictions=_checked(membership, rows),
+    )
+
+
+def _checked(membership: Membership, rows: list[dict[str, object]]) -> list[NewAnswer]:
+    numbers = count(1)
+    typed: list[PredictionRow | RowError] = list(
+        prediction_rows(Row(number, number, row) for number, row in zip(numbers, rows, strict=False))
+    )
+    chunk = AnswerChecker(membership.project).chunk(typed)
+    wrong = [(row.row, row.column, row.code, row.detail) for row in chunk.refused]
+    accepted: list[NewAnswer] = []
+    seen: set[tuple[int, int]] = set()
+    for row in cast("Sequence[NewAnswer]", chunk.accepted):
+        if (row.item_id, row.question_id) in seen:
+            detail = "An earlier row is about this item and question."
+            wrong.append((row.row, "item_id", "duplicate-prediction", detail))
+        seen.add((row.item_id, row.question_id))
+        accepted.append(row)
+    if wrong:
+        errors = [
+            {
+                "row": number,
+                "pointer": f"/predictions/{number - 1}/{column}",
+                "code": code,
+                "detail": detail,
+            }
+            for number, column, code, detail in sorted(wrong)[:MOST_ERRORS]
+        ]
+        sentence = f"{len(wrong):,} of the predictions are wrong; nothing was saved."
+        raise Invalid("bad-predictions", sentence, errors=errors)
+    return accepted

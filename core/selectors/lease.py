@@ -1,0 +1,183 @@
+"""Which items may be handed to somebody: the queue's next ones, their own of long ago, and those with gold.
+
+Written out, because every hand-out runs one of these: Django takes several times longer to compile them than
+the database to answer. Each costs the same in a small project and in a large one. The rows come locked for
+the transaction (PostgreSQL), those that somebody else has locked are passed over unless they are waited for.
+"""
+
+# ruff: noqa: S608 -- what is put into the statements here are names of our own, never input
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from core.choices import Lane, Pass
+from core.models import Item, Membership
+
+LOOK_AHEAD = 1000
+EVERYTHING = 2**31
+CHANCES = 2**20  # the place to start from is drawn among so many
+ANSWERABLE = """
+SELECT item.* FROM core_item item
+WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.position > %s AND item.free > 0
+  AND NOT EXISTS (SELECT 1 FROM core_lease lease
+                  WHERE lease.item_id = item.id AND lease.annotator_id = %s AND lease.item_version = item.version
+                    AND (lease.state = 'active'
+                         OR lease.state IN ('skipped', 'deferred') AND lease.pass_kind <> 'retest'))
+  AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
+                  WHERE annotation.item_id = item.id AND annotation.annotator_id = %s
+                    AND annotation.item_version = item.version AND annotation."current"
+                    AND annotation.repeat = 1 AND NOT annotation.voided
+                    AND (annotation.complete OR annotation.pass_kind <> 'normal'))
+ORDER BY item.position LIMIT %s
+"""
+# A person's first answers, as the index annotation_first_answers has them.
+FIRST = "{0}.annotator_id = %(member)s AND {0}.\"current\" AND NOT {0}.voided AND {0}.pass_kind = 'normal' AND {0}.repeat = 1"
+# The next of these answers whose items may come a second time.
+TWICE = """
+    SELECT mine.item_id FROM (
+        SELECT a.id, a.item_id, a.item_version, a.complete, a.created_at FROM core_annotation a
+        WHERE {0} ORDER BY a.id LIMIT %(ahead)s) AS mine
+    JOIN core_item i ON i.id = mine.item_id AND i.version = mine.item_version AND i.state = 'open'
+    WHERE mine.complete AND mine.created_at <= %(before)s
+      AND NOT EXISTS (SELECT 1 FROM core_lease lease
+                      WHERE lease.item_id = i.id AND lease.annotator_id = %(member)s
+                        AND (lease.repeat > 1 OR lease.state = 'active'))
+      AND NOT EXISTS (SELECT 1 FROM core_annotation other
+                      WHERE other.item_id = i.id AND other.annotator_id = %(member)s AND other.repeat > 1)
+    ORDER BY mine.id LIMIT %(count)s
+"""
+# Answers of one person come in the order of their ids, so the newest that is old enough is found by halving.
+RETESTABLE = f"""
+WITH RECURSIVE edge(low, high) AS (
+    SELECT a.id, (SELECT b.id FROM core_annotation b WHERE {FIRST.format("b")} ORDER BY b.id DESC LIMIT 1)
+    FROM core_annotation a
+    WHERE a.id = (SELECT b.id FROM core_annotation b WHERE {FIRST.format("b")} ORDER BY b.id LIMIT 1)
+      AND a.created_at <= %(before)s
+  UNION ALL
+    SELECT CASE WHEN a.created_at <= %(before)s THEN a.id ELSE edge.low END,
+           CASE WHEN a.created_at <= %(before)s THEN edge.high ELSE (edge.low + edge.high + 1) / 2 - 1 END
+    FROM edge JOIN core_annotation a ON a.id = (
+        SELECT b.id FROM core_annotation b
+        WHERE {FIRST.format("b")} AND b.id >= (edge.low + edge.high + 1) / 2 ORDER BY b.id LIMIT 1)
+    WHERE edge.low < edge.high
+), span AS (
+    SELECT min(low) AS low, max(low) AS high, min(low) + (max(low) - min(low) + 1) * %(chance)s / {CHANCES} AS first
+    FROM edge
+)
+SELECT item.* FROM core_item item WHERE item.id IN (SELECT item_id FROM (
+    SELECT * FROM ({TWICE.format(FIRST.format("a") + " AND a.id >= (SELECT first FROM span) AND a.id <= (SELECT high FROM span)")}) AS later
+  UNION ALL
+    SELECT * FROM ({TWICE.format(FIRST.format("a") + " AND a.id >= (SELECT low FROM span) AND a.id < (SELECT first FROM span)")}) AS earlier
+) AS found LIMIT %(count)s)
+"""
+# The next of these gold items that this person may have.
+KNOWN = """
+    SELECT known.item_id FROM (
+        SELECT DISTINCT g.item_id FROM core_gold g WHERE {0} ORDER BY g.item_id LIMIT %(ahead)s) AS known
+    JOIN core_item i ON i.id = known.item_id AND i.project_id = %(project)s AND i.state = 'open'
+    WHERE (i.pool = 0 OR EXISTS (SELECT 1 FROM core_batch_members given
+                                 WHERE given.batch_id = i.pool AND given.membership_id = %(member)s))
+      AND NOT EXISTS (SELECT 1 FROM core_lease lease
+                      WHERE lease.item_id = i.id AND lease.annotator_id = %(member)s
+                        AND (lease.state = 'active'
+                             OR lease.item_version = i.version AND lease.state IN ('skipped', 'deferred')))
+      AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
+                      WHERE annotation.item_id = i.id AND annotation.annotator_id = %(member)s
+                        AND annotation.item_version = i.version)
+    ORDER BY known.item_id LIMIT %(count)s
+"""
+ITEMS = "SELECT i.id FROM core_item i WHERE i.project_id = %(project)s"
+GOLDEN = f"""
+WITH ends AS (
+    SELECT ({ITEMS} ORDER BY i.id LIMIT 1) AS low, ({ITEMS} ORDER BY i.id DESC LIMIT 1) AS high
+), span AS (
+    SELECT low, high, ({ITEMS} AND i.id >= (SELECT low + (high - low + 1) * %(chance)s / {CHANCES} FROM ends)
+                       ORDER BY i.id LIMIT 1) AS first
+    FROM ends
+)
+SELECT item.* FROM core_item item WHERE item.id IN (SELECT item_id FROM (
+    SELECT * FROM ({KNOWN.format("g.item_id >= (SELECT first FROM span) AND g.item_id <= (SELECT high FROM span)")}) AS later
+  UNION ALL
+    SELECT * FROM ({KNOWN.format("g.item_id >= (SELECT low FROM span) AND g.item_id < (SELECT first FROM span)")}) AS earlier
+) AS found LIMIT %(count)s)
+"""
+LAST_OPEN = """
+SELECT position FROM core_item WHERE project_id = %s AND pool = %s AND lane = %s AND free > 0
+ORDER BY position DESC LIMIT 1
+"""
+
+
+class Stretch(NamedTuple):
+    """A part of the queue: one lane of one pool, behind a position."""
+
+    pool: int
+    lane: Lane | int
+    after: int
+
+
+def answerable(member: Membership, part: Stretch, count: int, *, wait: bool) -> list[Item]:
+    """Items with a free place that this person neither has answered, holds, skipped nor put off."""
+    params = [member.project_id, part.pool, part.lane, part.after, member.pk, member.pk, count]
+    return list(Item.objects.raw(ANSWERABLE + _lock(wait=wait), params))
+
+
+def retestable(
+    member: Membership, now: datetime, chance: int, count: int = 1, *, thorough: bool = False
+) -> list[Item]:
+    """Items that this person answered long enough ago and has never been given a second time.
+
+    ``chance``, from 0 to 2**20 - 1, says where among their answers to begin; there the next eligible ones are
+    taken, from the beginning again after the last. Only a thousand answers either way are looked at, unless
+    ``thorough``. Lead, skip and expiry count as given: an item comes back once at most.
+    """
+    before = now - timedelta(days=member.project.retest_after_days)
+    return _blind(
+        RETESTABLE,
+        {
+            "member": member.pk,
+            "before": connection.ops.adapt_datetimefield_value(before),
+            "chance": chance,
+            "ahead": EVERYTHING if thorough else LOOK_AHEAD,
+            "count": count,
+        },
+    )
+
+
+def golden(member: Membership, chance: int, count: int = 1) -> list[Item]:
+    """Items with gold that this person neither has answered, holds, skipped nor put off; as ``retestable``."""
+    return _blind(
+        GOLDEN,
+        {
+            "member": member.pk,
+            "project": member.project_id,
+            "chance": chance,
+            "ahead": LOOK_AHEAD,
+            "count": count,
+        },
+    )
+
+
+def _blind(sql: str, params: Mapping[str, Any]) -> list[Item]:
+    return list(Item.objects.raw(sql + _lock(wait=False), params))
+
+
+def _lock(*, wait: bool) -> str:
+    if not connection.features.has_select_for_update:
+        return ""
+    return "FOR NO KEY UPDATE OF item" if wait else "FOR NO KEY UPDATE OF item SKIP LOCKED"
+
+
+def last_open(member: Membership, pool: int, lane: int) -> int:
+    """The position of a lane's last item with a free place; -1 when there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_OPEN, [member.project_id, pool, lane])
+        row = cursor.fetchone()
+    return int(row[0]) if row else -1
+
+
+def holds_retests(member: Membership) -> int:
+    """How many repeats this person has in hand."""
+    return member.leases.filter(state="active", pass_kind=Pass.RETEST).count()
