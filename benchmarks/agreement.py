@@ -211,7 +211,7 @@ def fill(items: int) -> str:
     project = make(items, lead, ["one", "two", "three", "four", "five"])
     people = [Membership.objects.create(project=project, name=f"w{n:02}").pk for n in range(PEOPLE)]
     question = project.questions.get()
-    values = {
+    values: dict[str, Any] = {
         "project": project.pk,
         "people": people,
         "guideline": project.guideline_id,
@@ -245,7 +245,7 @@ def report(slug: str) -> None:
         with (
             connection.cursor() as cursor,
             cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", params) as rows,
-        ):  # type: ignore[attr-defined]
+        ):
             for _ in rows:
                 pass
 

@@ -318,6 +318,9 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "agreement_picture": {"GET": Action.AGREEMENT_READ},
     "hlp": {"GET": Action.AGREEMENT_READ},
     "hlp_table": {"GET": Action.AGREEMENT_READ},
+    "aggregation": {"GET": Action.AGREEMENT_READ},
+    "aggregation_people": {"GET": Action.AGREEMENT_READ},
+    "aggregation_table": {"GET": Action.AGREEMENT_READ},
     "labels": {"GET": Action.LABELS_READ},
 }
 

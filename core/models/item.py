@@ -73,6 +73,12 @@ class Item(Created):
             ),
             models.Index(fields=["project"], condition=Q(state=ItemState.WITH_LEAD), name="item_with_lead"),
             models.Index(fields=["project"], condition=Q(flags__gt=0), name="item_flagged"),
+            # The few items of which not every answer counts, so that no report has to read the other items.
+            models.Index(
+                fields=["id"],
+                condition=Q(version__gt=1) | Q(state=ItemState.WITHDRAWN),
+                name="item_exceptional",
+            ),
         ]
 
     def __str__(self) -> str:

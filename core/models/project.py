@@ -38,7 +38,7 @@ class Project(Created):
     retest_minimum = models.PositiveSmallIntegerField(default=0)
     gold_rate = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal(0))
     overlap_most = models.PositiveSmallIntegerField(null=True, blank=True)
-    overlap_sure = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal("0.95"))
+    overlap_sure = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal("0.98"))
     overlap_budget = models.PositiveIntegerField(null=True, blank=True)
     overlap_bought = models.PositiveIntegerField(default=0)
     display = models.JSONField(default=dict, blank=True)

@@ -5,12 +5,13 @@ is a Figure without a value and with a reason.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from core.numerics.alpha import Level, Scale, binary_alphas, krippendorff_alpha, nominal_scale
+from core.numerics.bootstrap import COEFFICIENTS, item_bootstrap
 from core.numerics.chance import AgainstChance, fleiss_against_chance
 from core.numerics.coefficients import (
     Observed,
@@ -23,6 +24,7 @@ from core.numerics.coefficients import (
 from core.numerics.icc import intraclass, mean_absolute_difference
 from core.numerics.intervals import t_interval, wilson_interval
 from core.numerics.pairs import PairAgreement, pair_agreements
+from core.numerics.planning import Plan, plan
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.sets import set_agreement
 from core.numerics.table import (
@@ -38,6 +40,7 @@ from core.numerics.table import (
     totals,
 )
 from core.numerics.texts import text_agreement
+from core.numerics.two_way import two_way
 from core.numerics.verdicts import Verdict, verdicts
 from core.numerics.weights import MOST_CLASSES, Table, WeightName, Weights, named_weights
 
@@ -53,6 +56,15 @@ class Uncertain(StrEnum):
     CLASS = "class"  # a class of its own: two people who cannot tell agree
     MISSING = "missing"  # no answer
     DISAGREE = "disagree"  # a disagreement with every other answer, another "can't tell" included
+
+
+class Interval(StrEnum):
+    """How the intervals of the coefficients are made, and so which claim they are about."""
+
+    ITEMS = "items"  # these labelers, other items: Student's t, moved towards the longer tail
+    LINEARISED = "linearised"  # the same as it stands in irrCAC, not moved
+    ITEM_BOOTSTRAP = "item_bootstrap"  # the same by drawing the items again
+    TWO_WAY = "two_way"  # other labelers like these, other items
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,8 @@ class AgreementReport:
     """Everything the report of one question says, in codes.
 
     `chance` tests Fleiss' kappa against 0, where all items have equally many answers. `weighted` is None without weights, `sets` unless answers are sets, `texts` unless they are texts;
-    `intraclass` and `mean_absolute_difference` are None below the interval level. `n_items` have an answer, `n_items_used` have two or more (after dropping uncertain answers where they count
+    `intraclass` and `mean_absolute_difference` are None below the interval level. `plan` is None unless it was asked
+    for. `n_items` have an answer, `n_items_used` have two or more (after dropping uncertain answers where they count
     as missing). `dropped_one_annotation` items have only one. `*_cut` say how much was left out of a list by
     its limit: lists keep what is most frequent.
     """
@@ -134,6 +147,7 @@ class AgreementReport:
     texts: dict[str, Figure] | None
     intraclass: dict[str, Figure] | None
     mean_absolute_difference: Figure | None
+    plan: Plan | None
     verdicts: tuple[Verdict, ...]
     per_class: tuple[ClassAgreement, ...]
     classes_cut: int
@@ -176,6 +190,8 @@ def agreement_report(
     weights: WeightName | str | Floats | None = None,
     members: Bools | None = None,
     texts: Sequence[str] | None = None,
+    interval: Interval | str = Interval.ITEMS,
+    planned: bool = False,
     details: bool = True,
     max_pairs: int = 5000,
     max_classes: int = 200,
@@ -194,7 +210,8 @@ def agreement_report(
     named weights give it nothing.
 
     Where classes are sets, `members` (classes x things) says what they hold, and `per_class` speaks of the
-    things, each ticked or not; where they are texts, `texts` are those. Without `details` there are only counts,
+    things, each ticked or not; where they are texts, `texts` are those. `interval` is that of
+    bootstrap.COEFFICIENTS; all else keeps its own. `planned` asks for the plan of labels and items. Without `details` there are only counts,
     `coefficients`, `verdicts`, `per_class`, `uncertainty` and `warnings`.
     """
     level, uncertain = Level(level), Uncertain(uncertain)
@@ -206,13 +223,14 @@ def agreement_report(
     counted, index = read.table, read.index
     seen = Observed(index.patterns, read.weight)
     scale = _scale(table, level, unsure, read.weight)
-    coefficients = _coefficients(seen, read, scale)
+    estimates = _coefficients(seen, read, scale)
     partial = _partial(weights, read, scale) if details else None
     weighted = None if partial is None else _weighted(read, scale, weights, partial)
     if table.n_annotators == 1:  # not even two answers of one person to one item are agreement
         alone = seen.missing(Reason.ONE_ANNOTATOR)
-        coefficients = dict.fromkeys(coefficients, alone)
+        estimates = dict.fromkeys(estimates, alone)
         weighted = None if weighted is None else dict.fromkeys(weighted, alone)
+    coefficients = estimates | _intervals(Interval(interval), estimates, read, scale)
     per_class, classes_cut = (
         _per_class(index.patterns, read.alone, max_classes)
         if members is None
@@ -233,12 +251,13 @@ def agreement_report(
         dropped_one_annotation=counted.n_items - seen.n_used,
         dropped_uncertain=len(table) - len(counted),
         coefficients=coefficients,
-        chance=fleiss_against_chance(seen, coefficients["fleiss_kappa"]),
+        chance=fleiss_against_chance(seen, estimates["fleiss_kappa"]),
         weighted=weighted,
         sets=set_agreement(index.patterns, members, read.alone) if details and members is not None else None,
         texts=text_agreement(index.patterns, texts) if details and texts is not None else None,
         intraclass=None if numbers is None else intraclass(numbers.table),
         mean_absolute_difference=None if numbers is None else _mean_difference(numbers),
+        plan=_plan(read, estimates["krippendorff_alpha"]) if planned else None,
         verdicts=verdicts(coefficients["krippendorff_alpha"]),
         per_class=per_class,
         classes_cut=classes_cut,
@@ -248,7 +267,7 @@ def agreement_report(
         confusions=confusions,
         confusions_cut=confusions_cut,
         uncertainty=_uncertainty(everything.patterns, unsure),
-        warnings=_warnings(coefficients),
+        warnings=_warnings(estimates),
     )
 
 
@@ -334,6 +353,40 @@ def _coefficients(seen: Observed, read: _Read, scale: Scale) -> dict[str, Figure
         "brennan_prediger": brennan_prediger(seen, read.n_classes),
         "conger_kappa": conger_kappa(seen, read.table, read.index),
     }
+
+
+def _intervals(
+    interval: Interval, estimates: dict[str, Figure], read: _Read, scale: Scale
+) -> dict[str, Figure]:
+    """The coefficients that have other intervals than their own, with those."""
+    if interval is Interval.ITEMS:
+        return {}
+    if interval is Interval.LINEARISED:
+        return {
+            name: _linearised(name, estimates[name], read.index.patterns.n_items) for name in COEFFICIENTS
+        }
+    if interval is Interval.ITEM_BOOTSTRAP:
+        return item_bootstrap(
+            read.index.patterns, estimates, scale=scale, weight=read.weight, n_permitted=read.n_classes
+        )
+    return two_way(read.index, estimates, scale=scale, weight=read.weight, n_permitted=read.n_classes)
+
+
+def _linearised(name: str, figure: Figure, n_items: int) -> Figure:
+    if figure.value is None or figure.se is None:
+        return figure
+    lower = 0.0 if name == "percent_agreement" else -np.inf
+    low, high = t_interval(figure.value, figure.se, n_items - 1, lower=lower)
+    return replace(figure, ci=(float(low), float(high)), method=Method.LINEARISED)
+
+
+def _plan(read: _Read, alpha: Figure) -> Plan:
+    """Two who cannot tell agree here, unless their answers are dropped: the plan knows classes only."""
+    p = read.index.patterns
+    same = percent_agreement(Observed(p, np.ones(p.n_classes)))
+    if alpha.reason is Reason.ONE_ANNOTATOR:
+        same = Figure.missing(Reason.ONE_ANNOTATOR, n_items=same.n_items, n_pairs=same.n_pairs)
+    return plan(p, same)
 
 
 def _warnings(coefficients: dict[str, Figure]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from core.numerics.intervals import t_interval
+from core.numerics.intervals import skewed_interval, skewness, t_interval
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Bools, Floats, Ints, Patterns, pairs_within
 
@@ -89,8 +89,8 @@ def alpha_of(p: Patterns, d: Distances, n_items: int) -> Figure:
     influence += answers * ratio * d.between_change / d.between
     value = min(1 - (answers - 1) * ratio, 1.0)
     se = np.sqrt(n / (n - 1) * float(p.multiplicity @ influence**2))
-    ci = t_interval(value, se, n_items - 1)
-    return Figure.estimate(value, se=se, ci=ci, method=Method.LINEARISED, n_items=n, n_pairs=pairs)
+    ci = skewed_interval(value, se, skewness(influence, p.multiplicity), n_items - 1)
+    return Figure.estimate(value, se=se, ci=ci, method=Method.SKEWNESS, n_items=n, n_pairs=pairs)
 
 
 def binary_alphas(patterns: Patterns, alone: Bools, n_items: int) -> list[Figure]:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from core.numerics.intervals import t_interval
+from core.numerics.intervals import skewed_interval, skewness
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Floats, Ints, LabelTable, PatternIndex, Patterns, condense, totals
 from core.numerics.weights import Equality, Weights
@@ -100,10 +100,12 @@ class Observed:
         n = self.n_items
         se = ci = None
         if self.n_used >= _MIN_ITEMS:
-            se = np.sqrt(float(multiplicity @ (influence - value) ** 2) / (n * (n - 1)))
-            ci = t_interval(value, se, n - 1, lower=0.0 if percent else -np.inf)
+            deviation = influence - value
+            se = np.sqrt(float(multiplicity @ deviation**2) / (n * (n - 1)))
+            skew = skewness(deviation, multiplicity)
+            ci = skewed_interval(value, se, skew, n - 1, lower=0.0 if percent else -np.inf)
         return Figure.estimate(
-            value, se=se, ci=ci, method=Method.LINEARISED, n_items=self.n_used, n_pairs=self.n_pairs
+            value, se=se, ci=ci, method=Method.SKEWNESS, n_items=self.n_used, n_pairs=self.n_pairs
         )
 
 

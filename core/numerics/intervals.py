@@ -69,6 +69,19 @@ def skewed_interval(
     return _around(centre, reach, lower, upper)
 
 
+def skewness(deviation: npt.NDArray[np.float64], times: npt.NDArray[np.intp]) -> float:
+    """Skewness of a mean, for skewed_interval: of the deviations from it of single parts, each so many times.
+
+    Σ d³ / (Σ d²)^1.5, and 0 where nothing deviates.
+    """
+    largest = float(np.abs(deviation).max(initial=0.0))
+    if largest == 0:
+        return 0.0
+    unit = deviation / largest  # so that no power of it underflows
+    second, third = float(times @ unit**2), float(times @ unit**3)
+    return float(third / second**1.5)
+
+
 def fisher_interval(value: Numbers, se: Numbers, df: Numbers, *, level: float = LEVEL) -> Ends:
     """Student's interval on Fisher's scale, tanh(artanh(value) ± t(df) * se / (1 - value²)): inside (-1, 1).
 

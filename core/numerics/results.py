@@ -24,6 +24,7 @@ class Reason(StrEnum):
 class Method(StrEnum):
     """How the interval of a figure was made."""
 
+    SKEWNESS = "skewness_corrected"  # as linearised, moved towards the longer tail of the items' influences
     LINEARISED = "linearised"  # linearised standard error, items as the sampling unit, Student's t
     DELTA = "delta"  # Fleiss, Cohen and Everitt's large-sample standard error, normal
     WILSON = "wilson"  # Wilson's score interval
@@ -81,8 +82,11 @@ class Figure:
 
     @property
     def needed(self) -> int | None:
-        """How many more such items bring the interval to ±0.05, as it shrinks with the root of their number."""
-        if self.ci is None or self.n_items == 0:
+        """How many more such items bring the interval to ±0.05, as it shrinks with the root of their number.
+
+        None over items and people: there more items alone do not do it.
+        """
+        if self.ci is None or self.n_items == 0 or self.method is Method.TWO_WAY:
             return None
         half = (self.ci[1] - self.ci[0]) / 2
         return max(0, ceil(self.n_items * ((half / PRECISION) ** 2 - 1)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from core.numerics.results import Figure
+from core.numerics.results import Figure, Method
 from core.numerics.table import Floats
 
 Levels = tuple[tuple[str, float, float], ...]
@@ -60,6 +60,7 @@ def verdicts(figure: Figure) -> tuple[Verdict, ...]:
         or figure.value is None
         or figure.se is None
         or figure.ci is None
+        or figure.method is Method.TWO_WAY  # few labelers: its error is far from normal
     ):
         return ()
     cumulative = benchmark_probabilities(max(figure.value, -1.0), figure.se, KRIPPENDORFF)

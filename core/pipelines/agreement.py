@@ -12,11 +12,12 @@ from core.choices import ItemsChoice, Level, QuestionKind, Uncertain
 from core.exceptions import Invalid
 from core.models import Project
 from core.numerics.aggregation import fractional_accuracy
-from core.numerics.agreement import AgreementReport
+from core.numerics.agreement import AgreementReport, Interval
 from core.numerics.agreement import agreement_report as numeric_report
 from core.numerics.chance import AgainstChance
 from core.numerics.changes import change
 from core.numerics.intervals import wilson_interval
+from core.numerics.planning import PlanRow, Precision
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Bools, Floats, LabelTable, factorise
 from core.numerics.verdicts import Verdict
@@ -46,6 +47,7 @@ MOST_REPEATS = 100
 MOST_GROUPS = 50
 CUSTOM = "custom"
 IDENTITY = "identity"
+INTERVALS = tuple(name.value for name in Interval)
 WEIGHTS = (IDENTITY, *(name.value for name in WeightName))
 DEFAULT_WEIGHTS = {
     Level.ORDINAL: WeightName.ORDINAL,
@@ -69,6 +71,7 @@ class Asked:
     weights: str | None = None
     weights_asked: bool = False
     table: Floats | None = None
+    interval: Interval = Interval.ITEMS
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def agreement_report(
     by: str | None = None,
     repeat: int = 1,
     weights: str | None = None,
+    interval: str | None = None,
     real_names: bool = False,
     readings: bool = False,
     most_pairs: int = MOST_PAIRS,
@@ -105,10 +109,23 @@ def agreement_report(
     answers; by guideline also ``changes``, from each version to the next. ``weights`` is one of WEIGHTS or a JSON
     table of numbers from 0 to 1 in the order of the classes; the default goes by the level. ``readings`` adds
     some coefficients under each of the three readings of uncertain answers, and how much alpha leans on it.
+    ``interval`` is one of INTERVALS, that of the coefficients but Conger's kappa: ``items`` (the default; these
+    labelers and other items, corrected for skewness), ``linearised`` (not corrected), ``item_bootstrap``, or ``two_way``
+    (other labelers too; with fewer than three people these figures are null, ``too_few_annotators``).
     ``most_pairs`` limits the pairs of people; without ``details`` there are no people, pairs and confusions.
+
+    ``planning``, where one of a few classes is chosen and the level is nominal, else null:
+    ``{"wanted_half_width", "wanted_consensus", "labels_needed", "rows", "reason"}``. A row is what so many labels on
+    every item give: ``labels_per_item``; ``half_width_now``, ``items_needed`` and ``answers_needed`` of alpha (the half
+    width of its interval with the present items; items and answers for the wanted one; null for a single
+    label); ``percent``, the same three of percent agreement; ``answers_now``, the answers that the present items
+    take; ``consensus``, the probability that most labels are for the class most people would choose; ``support``, that
+    one more person chooses it. ``labels_needed`` reach the wanted consensus (null: more than the rows). Without alpha
+    there are no rows, for ``reason``.
+
     Raises Invalid: ``unknown-question``, ``question-needed``, ``bad-level``, ``level-not-possible``,
     ``bad-uncertain``, ``bad-items``, ``bad-slice``, ``unknown-tag``, ``bad-by``, ``bad-repeat``, ``bad-weights``,
-    ``too-many-values``.
+    ``bad-interval``, ``too-many-values``.
     """
     asked = check_asked(
         project,
@@ -120,6 +137,7 @@ def agreement_report(
         by=by,
         repeat=repeat,
         weights=weights,
+        interval=interval,
     )
     with one_moment():
         as_of = database_now(project)
@@ -144,6 +162,7 @@ def agreement_report(
         "by": by,
         "repeat": repeat,
         "weights": asked.weights,
+        "interval": asked.interval.value,
         "as_of": as_of.isoformat(),
         **_counts(report),
         "dropped": {
@@ -163,6 +182,7 @@ def agreement_report(
         "mean_absolute_difference": None
         if report.mean_absolute_difference is None
         else {**report.mean_absolute_difference.to_dict(), "needed": None},  # ±0.05 of what unit?
+        "planning": _planning(report),
         "per_class": _per_class(report, things),
         "pairs": _pairs(report, coded, names),
         "annotators": _annotators(report, coded, names, intra),
@@ -206,6 +226,7 @@ def check_asked(
     by: str | None,
     repeat: int,
     weights: str | None = None,
+    interval: str | None = None,
 ) -> Asked:
     """The request, if it can be answered; raises Invalid as agreement_report."""
     question = _question(project, question_key)
@@ -217,6 +238,8 @@ def check_asked(
         raise Invalid("bad-by", "by must be guideline, batch, month, tag or meta.<key>.")
     if not 1 <= repeat <= MOST_REPEATS:
         raise Invalid("bad-repeat", f"repeat must be from 1 to {MOST_REPEATS}.")
+    if interval is not None and interval not in INTERVALS:
+        raise Invalid("bad-interval", f"interval must be one of {', '.join(INTERVALS)}.")
     read_as = _level(question, level)
     name, table = _weights(question, read_as, weights)
     scope = Scope(repeat=repeat, items=items, by=by if by in GROUPINGS else None)  # type: ignore[arg-type]
@@ -229,6 +252,7 @@ def check_asked(
         weights=name,
         weights_asked=weights is not None,
         table=table,
+        interval=Interval(interval or Interval.ITEMS),
     )
 
 
@@ -378,9 +402,16 @@ def _numeric(
         weights=asked.weights if asked.table is None else asked.table,
         members=_members(columns, len(asked.question.classes)),
         texts=columns.names if asked.question.kind == QuestionKind.TEXT else None,
+        interval=asked.interval,
+        planned=details and _is_choice(asked),
         details=details,
         max_pairs=most_pairs,
     )
+
+
+def _is_choice(asked: Asked) -> bool:
+    """Whether one of a few classes is chosen, read as classes without order."""
+    return asked.level == Level.NOMINAL and asked.question.kind in {QuestionKind.SINGLE, QuestionKind.SCALE}
 
 
 def _members(columns: AnswerColumns, n_classes: int) -> Bools | None:
@@ -416,6 +447,39 @@ def _coefficients(report: AgreementReport) -> Json:
 
 def _figures(figures: Mapping[str, Figure] | None) -> Json | None:
     return None if figures is None else {name: figure.to_dict() for name, figure in figures.items()}
+
+
+def _planning(report: AgreementReport) -> Json | None:
+    plan = report.plan
+    if plan is None:
+        return None
+    reason = plan.percent.reason or plan.alpha.reason
+    return {
+        "wanted_half_width": plan.wanted_half_width,
+        "wanted_consensus": plan.wanted_consensus,
+        "labels_needed": plan.labels,
+        "rows": [_plan_row(row) for row in plan.rows],
+        "reason": None if reason is None else reason.value,
+    }
+
+
+def _plan_row(row: PlanRow) -> Json:
+    return {
+        "labels_per_item": row.labels,
+        **_precision(row.alpha),
+        "percent": _precision(row.percent),
+        "answers_now": row.answers,
+        "consensus": row.consensus,
+        "support": row.support,
+    }
+
+
+def _precision(found: Precision | None) -> Json:
+    return {
+        "half_width_now": None if found is None else found.half_width,
+        "items_needed": None if found is None else found.items,
+        "answers_needed": None if found is None else found.answers,
+    }
 
 
 def _chance(test: AgainstChance) -> Json:

@@ -26,7 +26,17 @@ FROM_PARTS = (
     "versions",
     "split",
 )  # of the body of a part, or of the two parts of a split
-TABLES = ("coefficients", "further", "classes", "confusions", "pairs", "annotators", "readings", *FROM_PARTS)
+TABLES = (
+    "coefficients",
+    "further",
+    "classes",
+    "confusions",
+    "pairs",
+    "annotators",
+    "readings",
+    "planning",
+    *FROM_PARTS,
+)
 _FURTHER = ("weighted", "sets", "texts", "intraclass")
 
 
@@ -44,6 +54,7 @@ def agreement_table(body: Json, name: str) -> Table:
         "pairs": _pairs,
         "annotators": _annotators,
         "readings": _readings,
+        "planning": _planning,
         "groups": _groups,
         "months": _groups,
         "versions": _groups,
@@ -91,6 +102,29 @@ def _readings(report: Json) -> Table:
         for coefficient in ("percent_agreement", "krippendorff_alpha")
     ]
     return Table(("uncertain", "coefficient", *_FIGURE), rows)
+
+
+_PRECISION = ("half_width_now", "items_needed", "answers_needed")
+_PLAN = (
+    "labels_per_item",
+    *(f"alpha_{name}" for name in _PRECISION),
+    *(f"percent_{name}" for name in _PRECISION),
+    "answers_now",
+    "consensus",
+    "support",
+)
+
+
+def _planning(report: Json) -> Table:
+    rows = [
+        {
+            **row,
+            **{f"alpha_{name}": row[name] for name in _PRECISION},
+            **{f"percent_{name}": row["percent"][name] for name in _PRECISION},
+        }
+        for row in (report["planning"] or {"rows": []})["rows"]
+    ]
+    return Table(_PLAN, rows)
 
 
 def _group_row(name: str, group: Json) -> Json:
@@ -144,14 +178,19 @@ _PAIR = (
     "kappa_high",
     "kappa_reason",
 )
+_PAIR_WEIGHTED = ("weighted_kappa", "weighted_kappa_low", "weighted_kappa_high")
 
 
 def _pairs(body: Json) -> Table:
+    columns = (*_PAIR, *_PAIR_WEIGHTED)
     rows = []
-    for a, b, n_items, percent, percent_ends, kappa, kappa_ends, reason in body["pairs"]:
+    for a, b, n_items, percent, percent_ends, kappa, kappa_ends, reason, weighted, weighted_ends in body[
+        "pairs"
+    ]:
         ends = (*(percent_ends or (None, None)), kappa, *(kappa_ends or (None, None)))
-        rows.append(dict(zip(_PAIR, (a, b, n_items, percent, *ends, reason), strict=True)))
-    return Table(_PAIR, rows)
+        last = (weighted, *(weighted_ends or (None, None)))
+        rows.append(dict(zip(columns, (a, b, n_items, percent, *ends, reason, *last), strict=True)))
+    return Table(columns if body["weights"] else _PAIR, rows)
 
 
 def _annotators(report: Json) -> Table:

@@ -1,9 +1,10 @@
 """A person's own record: how far they agree with others, with themselves and with gold. Never anybody else's.
 
-The figures of the person rest on finished items and on answers before today (see core.selectors.record); those
-of the group come from the kept report.
+The figures of the person rest on finished items and on what stood at the last midnight (see
+core.selectors.record); those of the group are made once a day.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +19,8 @@ from core.numerics.table import LabelTable, factorise
 from core.pipelines.report import Kind, kept_report
 from core.selectors.agreement import AnswerColumns, Scope, answer_columns
 from core.selectors.moment import database_now
-from core.selectors.pseudonym import pseudonym
 from core.selectors.question import QuestionSpec, schema_of
-from core.selectors.record import gold_hits, repeat_hits, settled_items
+from core.selectors.record import abstentions, corrected_since, gold_hits, repeat_hits, settled_items
 
 Json = dict[str, Any]
 LEAST_ITEMS = 10  # fewer would tell of single items
@@ -51,23 +51,17 @@ def _on_question(membership: Membership, question: QuestionSpec, now: datetime) 
         "items": ItemsChoice.ALL.value,
         "repeat": 1,
     }
-    report = kept_report(membership.project, Kind.AGREEMENT, asked).body
-    name = pseudonym(membership.project, membership.pk)
-    mine = next((row for row in report["annotators"] if row["id"] == name), None)
-    unknown = Figure.missing(Reason.TOO_FEW_ITEMS).to_dict()
+    group = kept_report(membership.project, Kind.GROUP, asked).body
+    unsure, n = abstentions(membership, question, now)
     return {
         "question": question.key,
         "title": question.title,
-        "n": mine["n"] if mine else 0,
+        "n": n,
         "with_others": _with_others(membership, question, now).to_dict(),
         "with_oneself": _hits(*repeat_hits(membership, question, now)).to_dict(),
-        "abstention_rate": _at_least(mine["abstention_rate"]) if mine else unknown,
+        "abstention_rate": _hits(unsure, n).to_dict(),
         "gold": _gold(membership, question, now),
-        "group": {
-            "with_others": _mean([row["leave_one_out"]["value"] for row in report["annotators"]]),
-            "with_oneself": report["intra"]["value"],
-            "abstention_rate": report["uncertainty"]["rate"]["value"],
-        },
+        "group": {name: value for name, value in group.items() if name != "as_of"},
     }
 
 
@@ -77,10 +71,21 @@ def _with_others(membership: Membership, question: QuestionSpec, now: datetime) 
     columns = answer_columns(membership.project, question, Scope(), among=settled)
     if not (columns.annotator == membership.pk).any():
         return Figure.missing(Reason.TOO_FEW_ITEMS)
+    columns = _with_earlier(columns, membership, corrected_since(membership, question, now))
     figure = _leave_one_out(columns, membership.pk)
     if figure.value is None or figure.n_items >= LEAST_ITEMS:
         return figure
     return Figure.missing(Reason.TOO_FEW_ITEMS, n_items=figure.n_items)
+
+
+def _with_earlier(columns: AnswerColumns, membership: Membership, earlier: dict[int, str]) -> AnswerColumns:
+    """The columns with these names as this person's labels of these items."""
+    codes = {name: code for code, name in enumerate(columns.names)}
+    label = columns.label.copy()
+    for item, name in earlier.items():
+        own = (columns.item == item) & (columns.annotator == membership.pk)
+        label[own] = codes.setdefault(name, len(codes))
+    return replace(columns, label=label, names=tuple(codes))
 
 
 def _leave_one_out(columns: AnswerColumns, person: int) -> Figure:
@@ -109,15 +114,3 @@ def _hits(right: int, n: int) -> Figure:
     return Figure.estimate(
         share, se=se, ci=wilson_interval(share, n), method=Method.WILSON, n_items=n, n_pairs=n
     )
-
-
-def _at_least(figure: Json) -> Json:
-    """The figure, if it rests on enough items."""
-    if figure["value"] is None or figure["n_items"] >= LEAST_ITEMS:
-        return figure
-    return Figure.missing(Reason.TOO_FEW_ITEMS, n_items=figure["n_items"]).to_dict()
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

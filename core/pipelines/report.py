@@ -22,6 +22,7 @@ from core.choices import ItemsChoice
 from core.models import Job, Project, Report
 from core.numerics.changes import change
 from core.numerics.results import Figure, Reason
+from core.pipelines.aggregation import aggregation_report
 from core.pipelines.agreement import agreement_report
 from core.pipelines.hlp import hlp_report
 from core.selectors.moment import database_now
@@ -33,6 +34,7 @@ Json = dict[str, Any]
 QUICK_SECONDS = 0.5  # what may be computed while somebody waits
 LOOKED_AT_SECONDS = 3600.0
 MOST_PAIRS = 200_000
+NO_VALUE: Json = {"value": None, "ci": None}
 PAIR_LINE = (
     "a",
     "b",
@@ -42,6 +44,8 @@ PAIR_LINE = (
     "cohen_kappa",
     "cohen_kappa_ci",
     "cohen_kappa_reason",
+    "weighted_kappa",
+    "weighted_kappa_ci",
 )
 
 
@@ -52,7 +56,13 @@ class Kind(StrEnum):
     PAIRS = "pairs"  # every pair of people, a line each
     PART = "part"  # groups of items: the coefficients without people
     HLP = "hlp"  # human-level performance, as the API tells it
+    AGGREGATION = "aggregation"  # the rules side by side, as the API tells them
+    GROUP = "group"  # the means beside which people see their own record
     SPLIT = "split"  # the audit slice and the items outside it, and how far apart they are
+
+
+# Made anew from one day to the next only: who reads it after each answer of theirs would learn what that one did.
+DAILY = frozenset({Kind.GROUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +79,13 @@ def kept_report(project: Project, kind: Kind, asked: Json, *, fresh: bool = Fals
 
     ``fresh`` computes now, however long it takes. Raises Invalid as agreement_report.
     """
-    key, marker = key_of(asked), _marker(project)
+    key, marker = key_of(asked), _marker(project, kind)
     kept = report_with(project, kind, key)
     if kept is not None and not fresh:
         if kept.marker == marker:
             _note_look(kept)
             return Kept(kept.body, kept.as_of, stale=False)
-        if kept.seconds >= QUICK_SECONDS:
+        if kept.seconds >= QUICK_SECONDS and _is_ours(kept):
             renew_report(kept)
             return Kept(kept.body, kept.as_of, stale=True)
     report = _compute(project, kind, key, asked, marker)
@@ -92,7 +102,7 @@ def run_report(job: Job) -> None:
     """Compute a kept report anew; one that was dropped meanwhile, or is new again, needs nothing."""
     report = Report.objects.select_related("project").filter(pk=job.arguments["report"]).first()
     if report is not None:
-        marker = _marker(report.project)
+        marker = _marker(report.project, Kind(report.kind))
         if report.marker != marker:
             _compute(report.project, Kind(report.kind), report.key, report.asked, marker)
     with transaction.atomic():
@@ -105,9 +115,15 @@ def key_of(asked: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _marker(project: Project) -> str:
-    """The state of the project and of the code that computes."""
-    return f"{settings.VERSION}/{state_of(project)}"
+def _marker(project: Project, kind: Kind) -> str:
+    """The state of the project (or the day) and of the code that computes."""
+    state = f"{database_now(project):%Y-%m-%d}" if kind in DAILY else state_of(project)
+    return f"{settings.VERSION}/{state}"
+
+
+def _is_ours(report: Report) -> bool:
+    """Whether this version of the code made it: another's may lack what pages read."""
+    return report.marker.startswith(f"{settings.VERSION}/")
 
 
 def _note_look(report: Report) -> None:
@@ -132,6 +148,23 @@ def _whole(project: Project, asked: Json) -> Json:
 
 def _hlp(project: Project, asked: Json) -> Json:
     return hlp_report(project, **asked)
+
+
+def _aggregation(project: Project, asked: Json) -> Json:
+    return aggregation_report(project, **asked)
+
+
+def _group(project: Project, asked: Json) -> Json:
+    """The means over all people: of leave-one-out agreement, of agreement with oneself, of abstaining."""
+    body = agreement_report(project, **asked)
+    others = [row["leave_one_out"]["value"] for row in body["annotators"]]
+    known = [value for value in others if value is not None]
+    return {
+        "as_of": body["as_of"],
+        "with_others": sum(known) / len(known) if known else None,
+        "with_oneself": body["intra"]["value"],
+        "abstention_rate": body["uncertainty"]["rate"]["value"],
+    }
 
 
 _PART = (
@@ -184,7 +217,7 @@ def _figure(said: Json) -> Figure:
 def _pairs(project: Project, asked: Json) -> Json:
     """Every pair of people with common items, a short line each: 35,000 lines must open in a blink.
 
-    ``pairs``: lists of what PAIR_LINE names.
+    ``pairs``: lists of what PAIR_LINE names; ``weights``: what the weighted kappas weigh by, None without them.
     """
     body = agreement_report(project, **asked, most_pairs=MOST_PAIRS)
     lines = [
@@ -197,16 +230,21 @@ def _pairs(project: Project, asked: Json) -> Json:
             row["cohen_kappa"]["value"],
             row["cohen_kappa"]["ci"],
             row["cohen_kappa"]["reason"],
+            row.get("weighted_kappa", NO_VALUE)["value"],
+            row.get("weighted_kappa", NO_VALUE)["ci"],
         ]
         for row in body["pairs"]
     ]
-    return {"as_of": body["as_of"], "pairs": lines, "cut": body["cut"]["pairs"]}
+    weights = body["weights"]
+    return {"as_of": body["as_of"], "weights": weights, "pairs": lines, "cut": body["cut"]["pairs"]}
 
 
 _BODIES: Mapping[Kind, Callable[[Project, Json], Json]] = {
     Kind.AGREEMENT: _whole,
+    Kind.GROUP: _group,
     Kind.HLP: _hlp,
     Kind.PAIRS: _pairs,
     Kind.PART: _part,
     Kind.SPLIT: _split,
+    Kind.AGGREGATION: _aggregation,
 }

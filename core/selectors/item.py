@@ -106,7 +106,7 @@ def _disagreement(least: float) -> RawSQL:
             SELECT x.question_id, x.label_class_id, count(*) AS n
             FROM core_annotation a JOIN core_answer x ON x.annotation_id = a.id
             WHERE a.item_id = core_item.id AND a.item_version = core_item.version AND a."current"
-                AND NOT a.voided AND a.repeat = 1 AND x.label_class_id IS NOT NULL
+                AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = 'normal' AND x.label_class_id IS NOT NULL
             GROUP BY x.question_id, x.label_class_id) AS votes
         GROUP BY question_id HAVING sum(n) > 1
             AND 1.0 - 1.0 * (sum(n * n) - sum(n)) / (sum(n) * (sum(n) - 1)) >= %s - 1e-9)

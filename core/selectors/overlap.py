@@ -1,16 +1,17 @@
 """Overlap that adapts: how many people an item is to have, how far the items are, and what it has saved."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, F, QuerySet, Sum, Value
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
 from django.db.models.functions import Greatest
 
-from core.choices import AuditPart, ItemState, JobKind, JobState, QuestionKind
-from core.models import Item, Job, Project
+from core.choices import AuditPart, ItemState, JobKind, JobState, QuestionKind, Role
+from core.models import Annotation, Item, Job, Membership, Project
 from core.selectors.job import unfinished_jobs
 from core.selectors.question import QuestionSpec, schema_of
 
@@ -98,6 +99,24 @@ def saving_of(project: Project) -> Saving | None:
         gold=result.get("gold"),
         as_of=last.finished_at if last else None,
     )
+
+
+def nobody_left(project: Project, items: Collection[Item]) -> set[int]:
+    """Those of the items that everybody who labels here has answered.
+
+    Who labels: annotators, and whoever else has answered something; not those who have reached their cap.
+    """
+    people = Membership.objects.filter(project=project, active=True, user__isnull=False)
+    people = people.filter(Q(role=Role.ANNOTATOR) | Q(answered__gt=0))
+    people = people.filter(Q(cap=None) | Q(cap__gt=F("answered")))
+    answered = (
+        Annotation.objects.filter(item__in=items, annotator__in=people, current=True, voided=False, repeat=1)
+        .filter(item_version=F("item__version"))
+        .order_by()
+        .values("item")
+        .annotate(n=Count("pk"))
+    )
+    return set(answered.filter(n__gte=people.count()).values_list("item", flat=True))
 
 
 def looks_of(project: Project) -> QuerySet[Job]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from django.db.models import OuterRef, Subquery, Sum
 
-from core.choices import Role
+from core.choices import ProjectState, Role
 from core.models import Membership, Outbox, Project, ProjectTotals
 
 LEAST_STEP, STEPS = 10, 100
@@ -51,14 +51,16 @@ def progress_by_project(project_ids: Collection[int]) -> dict[int, Progress]:
 def told_to(member: Membership, progress: Progress) -> Progress:
     """The counts as somebody may read them: where repeats and gold are mixed in, annotators get rounded ones.
 
-    A repeat finishes no item; to the last item, nobody could else tell one by what their own answer did.
+    A repeat finishes no item; nobody could else tell one by what their own answer did. That all is done they are
+    told when the project is archived: whatever is handed out after the last item is a repeat or gold.
     """
     project = member.project
     blind = project.retest_rate or project.retest_minimum or project.gold_rate
-    if not blind or member.role != Role.ANNOTATOR or progress.items_done >= progress.items:
+    if not blind or member.role != Role.ANNOTATOR or project.state == ProjectState.ARCHIVED:
         return progress
     step = max(LEAST_STEP, progress.items // STEPS)
-    return replace(progress, items_done=progress.items_done // step * step)
+    done = min(progress.items_done, max(progress.items - 1, 0))
+    return replace(progress, items_done=done // step * step)
 
 
 def changes_of(project: Project) -> int:

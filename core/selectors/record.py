@@ -2,16 +2,17 @@
 
 An item's record moves only when it is finished, and the whole only from one day to the next, so that nobody can
 read out of it what others said of an item before it is settled, or which of the items just answered has gold.
+Corrections wait for the next day, too: a figure that moves with one would tell what it rests on.
 """
 
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from core.choices import ItemState, Pass
+from core.choices import ItemState, Pass, QuestionKind
 from core.models import Annotation, Answer, Item, Membership
-from core.selectors.agreement import Scope, gold_columns
+from core.selectors.agreement import Scope, collapsed, gold_columns
 from core.selectors.disagreement import label_name, with_labels
 from core.selectors.item import FINISHED
 from core.selectors.question import QuestionSpec
@@ -19,10 +20,43 @@ from core.selectors.question import QuestionSpec
 
 def settled_items(membership: Membership, now: datetime) -> QuerySet[Item]:
     """The finished items that this person answered before today."""
-    answered = Annotation.objects.filter(
-        annotator=membership, current=True, voided=False, created_at__lt=_midnight(now)
-    )
-    return Item.objects.filter(FINISHED, pk__in=answered.values("item_id"))
+    return Item.objects.filter(FINISHED, pk__in=_at_midnight(membership, now).values("item_id"))
+
+
+def _at_midnight(membership: Membership, now: datetime) -> QuerySet[Annotation]:
+    """Somebody's annotations as they stood at midnight: of every pass the last revision before it."""
+    before = Annotation.objects.filter(annotator=membership, created_at__lt=_midnight(now)).order_by()
+    chain = {"item": OuterRef("item"), "item_version": OuterRef("item_version"), "repeat": OuterRef("repeat")}
+    later = before.filter(**chain, revision__gt=OuterRef("revision"))
+    return before.filter(~Exists(later), voided=False)
+
+
+def _counted(membership: Membership, question: QuestionSpec, now: datetime) -> QuerySet[Answer]:
+    """Somebody's answers at midnight that count between annotators."""
+    return Answer.objects.filter(
+        question_id=question.id,
+        annotation__in=_at_midnight(membership, now),
+        annotation__repeat=1,
+        annotation__pass_kind=Pass.NORMAL,
+        annotation__item_version=F("annotation__item__version"),
+    ).exclude(annotation__item__state=ItemState.WITHDRAWN)
+
+
+def abstentions(membership: Membership, question: QuestionSpec, now: datetime) -> tuple[int, int]:
+    """How often this person could not tell, and how many answers there are."""
+    answers = _counted(membership, question, now)
+    unsure = Q(label_class__uncertain=True) | Q(label_classes__uncertain=True)
+    return answers.filter(unsure).distinct().count(), answers.count()
+
+
+def corrected_since(membership: Membership, question: QuestionSpec, now: datetime) -> dict[int, str]:
+    """What somebody had said at midnight of the items that they have corrected since: item to label's name."""
+    before = _counted(membership, question, now).filter(annotation__current=False)
+    rows = with_labels(before, question, "annotation__item_id")
+    named = {item: label_name(question, label) for item, label in rows}
+    if question.kind == QuestionKind.TEXT:
+        return {item: collapsed(name) for item, name in named.items()}
+    return named
 
 
 def gold_hits(membership: Membership, question: QuestionSpec, now: datetime) -> tuple[int, int]:
@@ -33,14 +67,11 @@ def gold_hits(membership: Membership, question: QuestionSpec, now: datetime) -> 
     }
     answers = Answer.objects.filter(
         question_id=question.id,
-        annotation__annotator=membership,
-        annotation__current=True,
-        annotation__voided=False,
+        annotation__in=_at_midnight(membership, now),
         annotation__repeat=1,
         annotation__pass_kind__in=[Pass.NORMAL, Pass.GOLD],
         annotation__item_version=F("annotation__item__version"),
         annotation__item__gold__question_id=question.id,
-        annotation__created_at__lt=_midnight(now),
     ).exclude(annotation__item__state=ItemState.WITHDRAWN)
     said = with_labels(answers, question, "annotation__item_id")
     known = [(truth[item], label_name(question, label)) for item, label in said if item in truth]
@@ -49,18 +80,14 @@ def gold_hits(membership: Membership, question: QuestionSpec, now: datetime) -> 
 
 def repeat_hits(membership: Membership, question: QuestionSpec, now: datetime) -> tuple[int, int]:
     """On how many items this person gave the same answer the second time, and how many came twice."""
-    again = Annotation.objects.filter(
-        annotator=membership, current=True, voided=False, repeat=2, created_at__lt=_midnight(now)
-    )
+    stood = _at_midnight(membership, now)
     answers = Answer.objects.filter(
         question_id=question.id,
-        annotation__annotator=membership,
-        annotation__current=True,
-        annotation__voided=False,
+        annotation__in=stood,
         annotation__repeat__in=[1, 2],
         annotation__pass_kind__in=[Pass.NORMAL, Pass.RETEST],
         annotation__item_version=F("annotation__item__version"),
-        annotation__item__in=again.values("item_id"),
+        annotation__item__in=stood.filter(repeat=2).values("item_id"),
     ).exclude(annotation__item__state=ItemState.WITHDRAWN)
     said: dict[int, dict[int, Any]] = {}
     rows = with_labels(answers, question, "annotation__item_id", "annotation__repeat")

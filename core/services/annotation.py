@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from core.access import Actor, own_lease
-from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, Pass, ProjectState
+from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, Pass, ProjectState, SkipReason
 from core.exceptions import Conflict, Invalid, Missing, Unprocessable
 from core.models import Annotation, Draft, Item, Lease, Membership, Outbox
 from core.selectors.question import schema_of
@@ -167,7 +167,7 @@ def _take_place(lease: Lease) -> None:
     """Turn the lease's place into an answer's, or find a free one when the lease has run out.
 
     Retest and gold passes have no place and need none; the item's row is written all the same, so that their
-    submit costs what any other does.
+    submit costs what any other does, and what is with the lead takes no late ones, as it takes no others.
     """
     item = lease.item
     place = int(takes_place(lease))
@@ -193,7 +193,10 @@ def _take_place(lease: Lease) -> None:
         complete=True,
     ).exists()
     held = Lease.objects.filter(item=item, annotator=lease.annotator, state=LeaseState.ACTIVE).exists()
-    free = rows.filter(free__gt=0) if place else rows
+    if place:
+        free = rows.filter(free__gt=0)
+    else:  # refused, too, where an item that its annotator called broken would have no place left
+        free = rows.none() if lease.reason == SkipReason.BROKEN else rows.filter(state=ItemState.OPEN)
     if answered or held or not free.update(free=F("free") - place, done=F("done") + place):
         raise _Late(
             "lease-expired",

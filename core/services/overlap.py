@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from core.choices import AuditPart, ItemState, JobKind, Lane, ProjectState
 from core.exceptions import Conflict
 from core.models import Item, Job, Membership, Outbox, Project, User
-from core.selectors.overlap import deciding_question, looking, looks_of
+from core.selectors.overlap import deciding_question, looking, looks_of, nobody_left
 from core.selectors.progress import changes_of, progress_of
 from core.services.archive import check_open
 from core.services.audit import record
@@ -73,7 +73,7 @@ def raise_targets(project: Project, item_ids: Sequence[int], job: Job | None = N
     """Buy one more place for each of these items, within the budget; the first of them first.
 
     Passed over are items that are not finished any more, that somebody has locked just now, that have the most
-    people already, and those of the audit slice. Five hundred at a time, all or none of them; with a ``job``
+    people already or have been answered by everybody, and those of the audit slice. Five hundred at a time, all or none of them; with a ``job``
     each step also says that its worker lives (raises LostClaim, JobCancelled). Returns how many were raised.
     """
     raised = 0
@@ -97,7 +97,9 @@ def _raise_some(project: Project, item_ids: Sequence[int]) -> int:
     now = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if now.overlap_most is None or now.state == ProjectState.ARCHIVED:
         return 0
-    chosen = [locked[pk] for pk in item_ids if pk in locked and locked[pk].target < now.overlap_most]
+    in_vain = nobody_left(project, locked.values())
+    wanting = [locked[pk] for pk in item_ids if pk in locked and pk not in in_vain]
+    chosen = [item for item in wanting if item.target < now.overlap_most]
     if now.overlap_budget is not None:
         chosen = chosen[: max(now.overlap_budget - now.overlap_bought, 0)]
     if not chosen:

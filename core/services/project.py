@@ -164,12 +164,12 @@ def _adaptive(value: Any, problems: Problems) -> dict[str, Any]:
     value = {} if value is None else value
     if not isinstance(value, dict):
         problems.add(
-            "/adaptive", "not-an-object", 'adaptive is {"most": 5, "sure": 0.95, "budget": 1000} or null'
+            "/adaptive", "not-an-object", 'adaptive is {"most": 5, "sure": 0.98, "budget": 1000} or null'
         )
         return {}
     problems.unknown("/adaptive", value, frozenset({"most", "sure", "budget"}))
     most, budget = value.get("most"), value.get("budget")
-    sure = value.get("sure", "0.95")
+    sure = value.get("sure", "0.98")
     return {
         "overlap_most": None if most is None else _whole(most, 1, 100, "/adaptive/most", problems),
         "overlap_sure": _share(sure, "/adaptive/sure", problems, LEAST_SURE, MOST_SURE),

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from core.choices import Uncertain
 from core.templatetags.charts import decimal, interval, percent, percent_interval, probability
+from core.templatetags.figure_words import reason
 from core.web.agreement_plots import is_metric
 
 Json = dict[str, Any]
@@ -29,13 +30,7 @@ SCALES = {
     "altman": gettext_lazy("Altman (1991)"),
     "krippendorff": gettext_lazy("Krippendorff (2004)"),
 }
-REASONS = {
-    "no_overlap": gettext_lazy("no item has answers of two people"),
-    "one_class": gettext_lazy("every answer is the same, so agreement by chance cannot be told apart"),
-    "one_annotator": gettext_lazy("only one person has answered"),
-    "too_few_items": gettext_lazy("too few items have answers of two people"),
-    "negative_values": gettext_lazy("the ratio level is not defined for numbers below zero"),
-}
+THESE_PEOPLE, PEOPLE_LIKE_THEM = "items", "two_way"  # intervals over items, or over items and people
 LOW_SELF = 0.8  # below, people do not answer the same item the same way again
 MUCH = 0.05
 
@@ -52,16 +47,11 @@ def shown(name: str) -> str:
     return f"“{name}”" if name else _("(empty)")
 
 
-def reason_of(figure: Json) -> str:
-    """Why a figure has no value, in words."""
-    return str(REASONS.get(figure["reason"] or "", figure["reason"] or ""))
-
-
 def headline(report: Json) -> str:
     """The answer in one or two sentences."""
     same, alpha = report["coefficients"]["percent_agreement"], report["coefficients"]["krippendorff_alpha"]
     if same["value"] is None:
-        return _("Cannot tell yet: %(reason)s.") % {"reason": reason_of(same)}
+        return _("Cannot tell yet: %(reason)s.") % {"reason": reason(same)}
     share = {"share": spread(same, shares=True)}
     if is_metric(report):
         equal = _("Two people give exactly the same number on %(share)s of items.") % share
@@ -73,14 +63,20 @@ def headline(report: Json) -> str:
 def _corrected(report: Json, alpha: Json) -> str:
     """What is left when chance is taken out, with the word for it."""
     if alpha["value"] is None:
-        return _("Corrected for chance, cannot tell yet: %(reason)s.") % {"reason": reason_of(alpha)}
-    if report["verdict"] is None:
+        return _("Corrected for chance, cannot tell yet: %(reason)s.") % {"reason": reason(alpha)}
+    if verdict_of(report) is None:
         return _("Corrected for chance: %(alpha)s.") % {"alpha": spread(alpha)}
     level = report["verdict"]["level"]
     sentence = _("Corrected for chance: %(alpha)s, at least %(verdict)s.")
     if level in {"poor", "almost_perfect"}:  # the ends of the scale
         sentence = _("Corrected for chance: %(alpha)s, %(verdict)s.")
     return sentence % {"alpha": spread(alpha), "verdict": VERDICTS[level]}
+
+
+def verdict_of(report: Json) -> Json | None:
+    """The word for the level; none for people like these, as it does not know how few people there are."""
+    found: Json | None = report["verdict"]
+    return None if report["interval"] == PEOPLE_LIKE_THEM else found
 
 
 def lead(report: Json) -> str:
@@ -108,8 +104,33 @@ def how_sure(report: Json) -> str:
     ) % {"n": f"{needed:,}"}
 
 
+def cost(report: Json) -> str:
+    """What it would cost to know more; why that cannot be told; nothing where there is no plan."""
+    plan = report["planning"]
+    if plan is None:
+        return ""
+    if not plan["rows"]:
+        return _("Cannot tell yet: %(reason)s.") % {"reason": reason(plan)}
+    values = {"wanted": percent(plan["wanted_consensus"])}
+    if plan["labels_needed"] is None:
+        return _(
+            "Even with %(n)s labels per item, fewer than %(wanted)s of items are expected to get the label that most "
+            "people would choose."
+        ) % {**values, "n": plan["rows"][-1]["labels_per_item"]}
+    n = plan["labels_needed"]
+    return ngettext(
+        "With %(n)s label per item, %(wanted)s of items or more are expected to get the label that most people would "
+        "choose.",
+        "With %(n)s labels per item, %(wanted)s of items or more are expected to get the label that most people "
+        "would choose.",
+        n,
+    ) % {**values, "n": n}
+
+
 def verdict_rows(report: Json) -> list[Json]:
     """What each scale calls the coefficient."""
+    if verdict_of(report) is None:
+        return []
     return [
         {
             "scale": SCALES.get(row["scale"], row["scale"]),

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from core.web.views import (
     account,
+    aggregation,
     agreement,
     audit,
     export,
@@ -75,6 +76,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/agreement/items", agreement.items, name="agreement_items"),
     path("projects/<slug:slug>/agreement/<slug:name>.csv", agreement.table, name="agreement_table"),
     path("projects/<slug:slug>/agreement/<slug:name>.svg", agreement.picture, name="agreement_picture"),
+    path("projects/<slug:slug>/aggregation/", aggregation.index, name="aggregation"),
+    path("projects/<slug:slug>/aggregation/people", aggregation.people, name="aggregation_people"),
+    path("projects/<slug:slug>/aggregation/<slug:name>.csv", aggregation.table, name="aggregation_table"),
     path("projects/<slug:slug>/hlp/", hlp.index, name="hlp"),
     path("projects/<slug:slug>/hlp/<slug:name>.csv", hlp.table, name="hlp_table"),
     path("projects/<slug:slug>/record/", record.index, name="record"),

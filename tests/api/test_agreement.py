@@ -53,12 +53,21 @@ def test_every_parameter_reaches_the_report(answered: Project, actors: Actors, t
         "by": "batch",
         "repeat": "1",
         "weights": "linear",
+        "interval": "item_bootstrap",
     }
     body = token_client(actors.alice).get(URL, {**asked, "readings": "1"}).json()
 
     assert {name: str(body[name]) for name in asked} == asked
     assert [group["group"] for group in body["groups"]] == ["1"]
     assert list(body["readings"]) == ["class", "missing", "disagree"]
+
+
+def test_a_kept_report_is_kept_under_its_interval(
+    answered: Project, actors: Actors, token_client: Script
+) -> None:
+    client = token_client(actors.alice)
+    shown = [client.get(URL, {"interval": name}).json()["interval"] for name in ("two_way", "linearised")]
+    assert [*shown, client.get(URL).json()["interval"]] == ["two_way", "linearised", "items"]
 
 
 def test_names_are_for_leads(answered: Project, actors: Actors, token_client: Script) -> None:
@@ -84,6 +93,7 @@ def test_names_are_for_leads(answered: Project, actors: Actors, token_client: Sc
         ({"slice": "item__project__owner__password:x"}, "bad-slice"),
         ({"slice": "tag:x"}, "unknown-tag"),
         ({"weights": "cubic"}, "bad-weights"),
+        ({"interval": "bayes"}, "bad-interval"),
         ({"readings": "perhaps"}, "bad-filter"),
         ({"annotators": "email"}, "unknown-annotators"),
         ({"annotator__user__password__startswith": "pbkdf2"}, "unknown-filter"),
@@ -120,10 +130,12 @@ def test_the_command_prints_one_document_and_nothing_else(answered: Project) -> 
 def test_the_command_takes_what_the_api_takes(answered: Project) -> None:
     told = io.StringIO()
     words = ["--level", "ordinal", "--weights", "linear", "--by", "meta.site", "--readings", "--json"]
-    call_command("agreement", "birds", *words, stdout=told)
+    call_command("agreement", "birds", *words, "--interval", "linearised", stdout=told)
 
     report = json.loads(told.getvalue())
-    expected = agreement_report(answered, level="ordinal", weights="linear", by="meta.site", readings=True)
+    expected = agreement_report(
+        answered, level="ordinal", weights="linear", by="meta.site", readings=True, interval="linearised"
+    )
     assert {**report, "as_of": ""} == {**expected, "as_of": ""}
 
 

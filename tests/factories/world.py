@@ -49,6 +49,7 @@ NAMES = {
     "api:asset": "bird.png",
     "agreement_table": "coefficients",
     "hlp_table": "scores",
+    "aggregation_table": "rules",
     "agreement_picture": "coefficients",
 }
 PICTURE = base64.b64decode(

@@ -16,7 +16,7 @@ from core.pipelines.job import run_job
 from core.services.job import sign_of_life
 from core.services.project import create_project
 from core.templatetags.charts import decimal, interval
-from tests.factories.answers import make_answer, make_items
+from tests.factories.answers import make_answer, make_gold, make_items
 from tests.factories.project import add_member
 from tests.journeys.label_site import PAINTED, LabelSite
 from tests.pipelines.test_shared_data import DATA, DataSet, imported
@@ -37,8 +37,11 @@ class Reading:
         self.page: Page = context.new_page()
 
     def check(self, title: str, path: str) -> None:
+        self.page.goto(self.url + path)
+        self.look(title)
+
+    def look(self, title: str) -> None:
         page = self.page
-        page.goto(self.url + path)
         for scheme in ("light", "dark"):
             page.emulate_media(media="screen", color_scheme=scheme, reduced_motion="reduce")
             page.evaluate(PAINTED)
@@ -202,3 +205,18 @@ def test_newer_figures_come_when_the_reader_asks(
     page.wait_for_load_state()
     expect(page.get_by_role("heading", level=1)).not_to_have_text(escape(headline))
     expect(page.locator(".newer")).to_have_count(0)
+
+
+def test_labels_from_answers_are_fit_to_be_seen(answered: Project, reading: Reading) -> None:
+    reading.check("aggregation-no-gold", "/aggregation/?fresh=1")
+    for item in answered.items.order_by("pk")[:12]:
+        make_gold(item, "entailment", "entailed")
+    page = reading.page
+    page.goto(f"{reading.url}/aggregation/?fresh=1")
+    for summary in page.locator("main details > summary").all():
+        summary.click()
+    expect(page.locator("figcaption#rules")).to_be_visible()
+    expect(page.get_by_role("heading", name="Items that get another label")).to_be_visible()
+    reading.look("aggregation")
+    reading.check("aggregation-people", "/aggregation/people")
+    reading.check("report-for-others", "/agreement/?interval=two_way")

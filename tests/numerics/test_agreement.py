@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from core.numerics import pairs as pair_module
-from core.numerics.agreement import AgreementReport, agreement_report
-from core.numerics.alpha import ratio_distances
+from core.numerics.agreement import AgreementReport, Interval, agreement_report
+from core.numerics.alpha import nominal_scale, ratio_distances
+from core.numerics.bootstrap import COEFFICIENTS, item_bootstrap
+from core.numerics.coefficients import Observed, percent_agreement
+from core.numerics.intervals import t_interval
 from core.numerics.pairs import pair_agreements
+from core.numerics.planning import plan
 from core.numerics.results import Figure, Method, Reason
-from core.numerics.table import LabelTable
+from core.numerics.table import LabelTable, find_patterns
+from core.numerics.two_way import two_way
 from tests.numerics.tables import from_contingency, from_matrix
 
 YES, NO, UNSURE = 0, 1, 2
@@ -334,3 +339,71 @@ def test_a_figure_as_json() -> None:
         "reason": "no_overlap",
         "needed": None,
     }
+
+
+# Nine items agreed on by all three, and one on which one of them says something else.
+NEARLY_ALL_AGREE = [[0, 0, 0]] * 5 + [[1, 1, 1]] * 4 + [[0, 0, 1]]
+
+
+def test_the_interval_is_moved_towards_the_longer_tail() -> None:
+    """By hand: agreements 1 (nine times) and 1/3, mean 14/15; deviations 1/15 and -9/15; g = -8 / √90."""
+    figure = agreement_report(from_matrix(NEARLY_ALL_AGREE)).coefficients["percent_agreement"]
+    assert figure.value == pytest.approx(14 / 15)
+    assert figure.se == pytest.approx(1 / 15)  # √(90 / 225 / (10 * 9))
+    assert figure.method is Method.SKEWNESS
+    assert figure.ci is not None
+    # 14/15 - .84327 * (1/6 + 1.95996² / 3) / 15 - 2.26216 / 15
+    assert figure.ci == pytest.approx((0.70117, 1.0), abs=1e-5)
+
+
+@pytest.mark.parametrize("interval", list(Interval))
+def test_another_interval_changes_neither_values_nor_warnings(interval: Interval) -> None:
+    table = from_matrix(NEARLY_ALL_AGREE)
+    usual, other = agreement_report(table), agreement_report(table, interval=interval)
+    for name, figure in usual.coefficients.items():
+        assert other.coefficients[name].value == figure.value
+    assert other.coefficients["conger_kappa"] == usual.coefficients["conger_kappa"]
+    assert (other.chance, other.warnings, other.per_class) == (usual.chance, usual.warnings, usual.per_class)
+
+
+def test_every_interval_is_the_one_asked_for() -> None:
+    table = from_matrix(NEARLY_ALL_AGREE)
+    index = find_patterns(table)
+    usual = agreement_report(table).coefficients
+
+    def found(interval: str) -> dict[str, Figure]:
+        coefficients = agreement_report(table, interval=interval).coefficients
+        return {name: coefficients[name] for name in COEFFICIENTS}
+
+    scale, ones = nominal_scale(2), np.ones(2)
+    assert found("two_way") == two_way(index, usual, scale=scale, weight=ones, n_permitted=2)
+    assert found("item_bootstrap") == item_bootstrap(
+        index.patterns, usual, scale=scale, weight=ones, n_permitted=2
+    )
+    for name, figure in found("linearised").items():
+        assert (figure.se, figure.method) == (usual[name].se, Method.LINEARISED)
+        assert figure.value is not None
+        assert figure.se is not None
+        assert figure.ci == pytest.approx(t_interval(figure.value, figure.se, 9))
+
+
+def test_two_people_allow_no_claim_about_others_like_them() -> None:
+    found = agreement_report(from_contingency([[40, 9], [6, 45]]), interval="two_way")
+    assert {found.coefficients[name].reason for name in COEFFICIENTS} == {Reason.TOO_FEW_ANNOTATORS}
+    assert found.coefficients["conger_kappa"].value is not None
+    assert found.verdicts == ()
+
+
+def test_the_plan_rests_on_the_same_answers() -> None:
+    table = from_matrix(NEARLY_ALL_AGREE)
+    patterns = find_patterns(table).patterns
+    found = agreement_report(table, interval="two_way", planned=True).plan
+    assert found == plan(patterns, percent_agreement(Observed(patterns, np.ones(2))))
+    assert agreement_report(table).plan is None
+
+
+def test_nothing_is_planned_from_one_person() -> None:
+    twice = LabelTable(np.array([0, 0, 1, 1]), np.zeros(4, dtype=np.intp), np.array([0, 1, 0, 0]), 2)
+    found = agreement_report(twice, planned=True).plan
+    assert found is not None
+    assert (found.rows, found.percent.reason) == ((), Reason.ONE_ANNOTATOR)

@@ -9,6 +9,7 @@ from core.numerics.intervals import (
     logit_interval,
     normal_interval,
     skewed_interval,
+    skewness,
     t_interval,
     wilson_interval,
 )
@@ -76,9 +77,9 @@ def test_the_value_is_inside_a_skewed_interval_however_long_the_tail() -> None:
     # The longest tail of n items: one of them unlike all others.
     for n in (2, 3, 5, 20, 1000):
         influence = np.array([1.0] + [0.0] * (n - 1)) - 1 / n
-        skewness = (influence**3).sum() / (influence**2).sum() ** 1.5
+        longest = skewness(influence, np.ones(n, dtype=np.intp))
         for sign in (-1, 1):
-            low, high = skewed_interval(0.0, 1.0, sign * skewness, n - 1, upper=np.inf)
+            low, high = skewed_interval(0.0, 1.0, sign * longest, n - 1, upper=np.inf)
             assert low < 0 < high
 
 
@@ -100,3 +101,11 @@ def test_intervals_on_a_scale_stay_inside_and_exist_at_its_ends() -> None:
     assert (low[1], high[1]) == (1.0, 1.0)
     assert low[2:].tolist() == [-1.0, -1.0]
     assert rounded(logit_interval(0.0, 0.0, 5), 9) == [0.0, 0.0]
+
+
+def test_skewness_of_a_mean_by_hand() -> None:
+    # One of four is 3/4 away, the others -1/4: (27 - 3) / 64 over (12 / 16)^1.5.
+    deviation, times = np.array([0.75, -0.25]), np.array([1, 3])
+    assert skewness(deviation, times) == pytest.approx(24 / 64 / 0.75**1.5)
+    assert skewness(deviation * 1e-200, times) == pytest.approx(skewness(deviation, times))
+    assert skewness(np.zeros(2), times) == 0

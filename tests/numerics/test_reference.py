@@ -8,6 +8,7 @@ import pytest
 
 from core.numerics.agreement import agreement_report
 from core.numerics.icc import intraclass
+from core.numerics.intervals import t_interval
 from core.numerics.results import Figure, Method
 from core.numerics.sets import Sets, masi_similarity
 from core.numerics.table import LabelTable
@@ -98,9 +99,10 @@ def se(figure: Figure) -> float:
     return figure.se
 
 
-def low(figure: Figure) -> float:
-    assert figure.ci is not None
-    return figure.ci[0]
+def student(figure: Figure, table: LabelTable) -> tuple[float, float]:
+    """The interval as irrCAC has it: the one shown is moved towards the longer tail."""
+    lower, upper = t_interval(value(figure), se(figure), table.n_items - 1)
+    return float(lower), float(upper)
 
 
 def kappa_of(table: LabelTable) -> Figure:
@@ -175,11 +177,14 @@ def test_randolph_online_calculator() -> None:
     ],
 )
 def test_irrcac_raw(name: str, printed: float, printed_se: float, printed_low: float) -> None:
-    figure = coefficients(from_matrix(IRRCAC_RAW))[name]
+    table = from_matrix(IRRCAC_RAW)
+    figure = coefficients(table)[name]
     assert (round(value(figure), 5), round(se(figure), 5)) == (printed, printed_se)
-    assert round(low(figure), 3) == printed_low
+    lower, upper = student(figure, table)
+    assert (round(lower, 3), upper) == (printed_low, 1.0)
+    assert figure.method == Method.SKEWNESS
     assert figure.ci is not None
-    assert figure.ci[1] == 1.0
+    assert figure.ci[0] < lower  # the few items that people disagree on are the longer tail
 
 
 def test_irrcac_raw_percent_agreement() -> None:
@@ -341,24 +346,26 @@ def weighted(table: LabelTable, weights: Any) -> dict[str, Figure]:
     return found
 
 
-def printed(figure: Figure) -> tuple[float, float, float]:
-    return round(value(figure), 3), round(se(figure), 3), round(low(figure), 3)
+def printed(figure: Figure, table: LabelTable) -> tuple[float, float, float]:
+    return round(value(figure), 3), round(se(figure), 3), round(student(figure, table)[0], 3)
 
 
 @pytest.mark.parametrize("name", list(IRRCAC_WEIGHTED))
 def test_irrcac_raw_with_weights(name: str) -> None:
-    found = weighted(from_matrix(IRRCAC_RAW), name)
+    table = from_matrix(IRRCAC_RAW)
+    found = weighted(table, name)
     agreement, *coefficients = IRRCAC_WEIGHTED[name]
     assert round(value(found["percent_agreement"]), 3) == agreement
     names = ("gwet_ac2", "fleiss_kappa", "brennan_prediger", "conger_kappa")
-    assert {key: printed(found[key]) for key in names} == dict(zip(names, coefficients, strict=True))
+    assert {key: printed(found[key], table) for key in names} == dict(zip(names, coefficients, strict=True))
 
 
 def test_irrcac_raw_with_a_table_of_weights() -> None:
-    found = weighted(from_matrix(IRRCAC_RAW), np.array(IRRCAC_CUSTOM))
+    table = from_matrix(IRRCAC_RAW)
+    found = weighted(table, np.array(IRRCAC_CUSTOM))
     assert round(value(found["percent_agreement"]), 3) == 0.886
-    assert printed(found["brennan_prediger"]) == (0.773, 0.145, 0.454)
-    assert printed(found["conger_kappa"]) == (0.763, 0.149, 0.435)
+    assert printed(found["brennan_prediger"], table) == (0.773, 0.145, 0.454)
+    assert printed(found["conger_kappa"], table) == (0.763, 0.149, 0.435)
 
 
 def test_irrcac_weights_of_three_classes() -> None:

@@ -145,7 +145,7 @@ def test_keys_are_counted_directly_or_by_sorting(space: int, monkeypatch: pytest
 )
 @settings(max_examples=60, deadline=None)
 def test_rows_of_slots_have_the_patterns_of_their_answers(rows: list[list[int]], kind: type) -> None:
-    slots = np.array(rows, dtype=kind).reshape(-1, 3)
+    slots: np.typing.NDArray[np.generic] = np.array(rows, dtype=kind).reshape(-1, 3)
     patterns = slot_patterns(slots, 3)
     assert contents(patterns) == Counter(
         tuple(sorted(k for k in row if k >= 0)) for row in rows if max(row) >= 0

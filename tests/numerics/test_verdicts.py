@@ -87,3 +87,8 @@ def test_a_missing_side_is_told() -> None:
     for found in (change(nothing, figure(0.5, 0.1)), change(figure(0.5, 0.1), nothing)):
         assert (found.difference.value, found.difference.reason, found.p) == (None, Reason.ONE_CLASS, None)
         assert found.difference.n_items == 107
+
+
+def test_a_claim_about_others_like_these_people_gets_no_word() -> None:
+    two_way = Figure.estimate(0.85, se=0.02, ci=(0.6, 1.0), method=Method.TWO_WAY, n_items=100, n_pairs=300)
+    assert verdicts(two_way) == ()

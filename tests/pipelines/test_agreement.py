@@ -9,7 +9,7 @@ import pytest
 from core.choices import AuditPart, ItemState, Pass, QuestionKind
 from core.exceptions import Invalid
 from core.models import GuidelineVersion, Item, ItemTag, Membership, Project, Tag
-from core.pipelines.agreement import agreement_report
+from core.pipelines.agreement import INTERVALS, agreement_report
 from core.selectors.pseudonym import pseudonym
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_batch, make_gold, make_items
@@ -532,6 +532,7 @@ def test_what_a_new_guideline_changed(people: People, project: Project) -> None:
         ({"slice": "meta.site"}, "bad-slice"),
         ({"slice": "tag:noise"}, "unknown-tag"),
         ({"by": "meta."}, "bad-by"),
+        ({"interval": "bayes"}, "bad-interval"),
         ({"weights": "cubic"}, "bad-weights"),
         ({"weights": "[[1, 0], [0, 1]]"}, "bad-weights"),
         ({"weights": "[[1, 0, 0], [0, 1, 0], [0, 0, 0.5]]"}, "bad-weights"),
@@ -563,3 +564,81 @@ def test_the_same_person_has_another_pseudonym_in_another_project(people: People
     assert pseudonym(actors.project, member.pk) == pseudonym(actors.project, member.pk)
     assert pseudonym(actors.project, member.pk) != pseudonym(flowers, member.pk)
     assert pseudonym(actors.project, member.pk).startswith("p_")
+
+
+def test_an_answer_to_the_corrected_item_counts_and_one_to_a_withdrawn_item_never_does(
+    people: People, project: Project
+) -> None:
+    corrected, withdrawn = make_items(project, "i1", "i2", version=2)
+    people.all_answer(corrected, "yes", "no", None, item_version=1)
+    people.all_answer(corrected, "yes", "yes", item_version=2)
+    people.all_answer(withdrawn, "yes", "no", item_version=2)
+    Item.objects.filter(pk=withdrawn.pk).update(state=ItemState.WITHDRAWN, free=0)
+
+    report = agreement_report(project, "answer")
+
+    assert (report["n_items"], report["n_annotations"]) == (1, 2)
+    assert report["coefficients"]["percent_agreement"]["value"] == 1.0
+
+
+def test_the_interval_can_be_chosen(people: People, project: Project) -> None:
+    for number, item in enumerate(make_items(project, *(f"i{number}" for number in range(12)))):
+        answer = ("yes", "no")[number % 2]
+        people.all_answer(item, answer, answer, "yes" if number == 3 else answer)
+
+    reports = {name: agreement_report(project, "answer", interval=name, by="batch") for name in INTERVALS}
+
+    methods = {"items": "skewness_corrected", **{name: name for name in INTERVALS[1:]}}
+    for name, report in reports.items():
+        assert report["interval"] == name
+        for part in (report, report["groups"][0]):
+            assert part["coefficients"]["krippendorff_alpha"]["method"] == methods[name]
+    assert len({tuple(report["coefficients"]["gwet_ac1"]["ci"]) for report in reports.values()}) == 4
+    assert agreement_report(project, "answer")["coefficients"] == reports["items"]["coefficients"]
+
+
+def test_two_people_are_too_few_for_a_claim_about_others(people: People, project: Project) -> None:
+    for item in make_items(project, "a", "b"):
+        people.all_answer(item, "yes", "no")
+
+    report = agreement_report(project, "answer", interval="two_way")
+
+    assert report["coefficients"]["percent_agreement"]["reason"] == "too_few_annotators"
+    assert report["verdict"] is None
+    assert report["planning"]["reason"] is None  # the plan has intervals of its own
+
+
+def test_what_more_labels_and_items_would_bring(people: People, project: Project) -> None:
+    for number, item in enumerate(make_items(project, *(f"i{number}" for number in range(20)))):
+        answer = ("yes", "no")[number % 2]
+        people.all_answer(item, answer, "no" if number % 5 == 0 else answer)
+
+    report = agreement_report(project, "answer")
+
+    planning = report["planning"]
+    assert (planning["wanted_half_width"], planning["wanted_consensus"]) == (0.05, 0.9)
+    assert [row["labels_per_item"] for row in planning["rows"]] == list(range(1, 10))
+    one, two = planning["rows"][:2]
+    assert (one["half_width_now"], one["percent"]["items_needed"]) == (None, None)
+    # At the present numbers the plan is what was measured: normal quantile times standard error.
+    assert two["half_width_now"] == pytest.approx(
+        1.959964 * report["coefficients"]["krippendorff_alpha"]["se"], rel=1e-6
+    )
+    assert two["percent"]["half_width_now"] == pytest.approx(
+        1.959964 * report["coefficients"]["percent_agreement"]["se"], rel=1e-6
+    )
+    assert two["answers_needed"] == 2 * two["items_needed"] > two["answers_now"] == 40
+    first = next(row for row in planning["rows"] if row["consensus"] >= 0.9)
+    assert planning["labels_needed"] == first["labels_per_item"]
+    assert agreement_report(project, "answer", level="ordinal")["planning"] is None
+    assert agreement_report(project, "answer", details=False)["planning"] is None
+
+
+def test_without_overlap_the_plan_says_what_is_missing(people: People, project: Project) -> None:
+    one, two = make_items(project, "a", "b")
+    people.all_answer(one, "yes")
+    people.all_answer(two, None, "no")
+
+    planning = agreement_report(project, "answer")["planning"]
+
+    assert (planning["rows"], planning["labels_needed"], planning["reason"]) == ([], None, "no_overlap")

@@ -4,11 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 
 from core.choices import Pass
 from core.models import Annotation, Item, Membership, Project
 from core.pipelines.record import own_record
+from core.selectors.moment import database_now
+from core.services.progress import recount
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_gold, make_items
 from tests.factories.project import add_member
@@ -77,6 +80,41 @@ def test_what_is_answered_today_shows_tomorrow(answered: Project, people: list[M
     assert (after["with_others"], after["gold"]) == (before["with_others"], before["gold"])
     yesterday(answered)
     assert record_of(people[1])["gold"]["n_items"] == N + 1
+
+
+def test_a_correction_moves_nothing_until_tomorrow(answered: Project, people: list[Membership]) -> None:
+    """Else whoever corrects an answer would see whether it rests on gold, on a repeat, and what others said."""
+    bob = people[0]
+    one = answered.items.order_by("pk")[1]
+    for item in answered.items.order_by("pk"):
+        make_answer(bob, item, {"answer": "yes"}, repeat=2, pass_kind=Pass.RETEST)
+    yesterday(answered)
+    before = record_of(bob)
+    for repeat in (1, 2):
+        Annotation.objects.filter(annotator=bob, item=one, repeat=repeat).update(current=False)
+        kind = Pass.NORMAL if repeat == 1 else Pass.RETEST
+        make_answer(bob, one, {"answer": "no"}, repeat=repeat, revision=2, pass_kind=kind)
+
+    assert record_of(bob) == before
+    Annotation.objects.update(created_at=F("created_at") - timedelta(days=1))
+    after = record_of(bob)
+    assert after["gold"]["value"] == pytest.approx((N - 1) / N)
+    assert (after["gold"]["n_items"], after["with_oneself"]["n_items"]) == (N, N)
+    assert after["with_others"]["value"] != before["with_others"]["value"]
+
+
+def test_the_means_of_the_group_move_from_day_to_day_only(
+    answered: Project, people: list[Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = record_of(people[0])["group"]
+    make_answer(people[0], Item.objects.earliest("pk"), {"answer": "no"}, repeat=2, pass_kind=Pass.RETEST)
+    recount(answered.pk)
+
+    assert before["with_oneself"] is None
+    assert record_of(people[0])["group"] == before
+    tomorrow = database_now(answered) + timedelta(days=1)
+    monkeypatch.setattr("core.pipelines.report.database_now", lambda _project: tomorrow)
+    assert record_of(people[0])["group"] != before
 
 
 def test_a_handful_of_items_tells_nothing(people: list[Membership], project: Project) -> None:

@@ -182,6 +182,34 @@ def test_only_finished_items_are_raised_each_once_a_look(actors: Actors, people:
     assert raise_targets(project_of(actors), ids) == 0
 
 
+def test_no_place_is_bought_where_nobody_is_left_to_take_it(actors: Actors, people: list[Membership]) -> None:
+    """All but Alice have answered: she leads, and labels as soon as she has answered anything."""
+    item, fine = items_of(actors, 2)
+    crowd = [*people, actors.membership(actors.bob), actors.membership(actors.carol)]
+    Project.objects.filter(pk=actors.project.pk).update(overlap_most=20)
+    finished(actors, crowd, item, *["yes", "no"] * 4)
+    finished(actors, crowd, fine, "yes", "no", "yes")
+    assert run(actors)["raised"] == 1
+    assert [places(item), places(fine)] == [(8, 8, 0, 0), (4, 3, 0, 1)]
+    other = items_of(actors, 1)[0]
+    finished(actors, [lead(actors)], other, "yes")
+    assert raise_targets(project_of(actors), [item.pk]) == 1
+    assert item.pk in {lease.item_id for lease in hand_out(lead(actors), 2).leases}
+
+
+def test_who_has_reached_their_cap_is_nobody_to_buy_a_place_for(
+    actors: Actors, people: list[Membership]
+) -> None:
+    item, fine = items_of(actors, 2)
+    Membership.objects.filter(project=actors.project).exclude(pk__in=[one.pk for one in people[:3]]).update(
+        cap=0
+    )
+    finished(actors, people, item, "yes", "no", "no")
+    finished(actors, people, fine, "yes", "no")
+    assert raise_targets(project_of(actors), [item.pk, fine.pk]) == 1
+    assert [places(item)[3], places(fine)[3]] == [0, 1]
+
+
 def test_a_raised_place_is_handed_out_first_and_stays_when_it_comes_back(
     actors: Actors, people: list[Membership]
 ) -> None:

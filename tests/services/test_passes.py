@@ -17,6 +17,7 @@ from core.exceptions import Conflict
 from core.models import Annotation, Draft, Flag, Item, Lease, Membership, Project
 from core.pipelines.agreement import agreement_report
 from core.selectors.check_data import findings
+from core.selectors.item import items_of as items_of_project
 from core.selectors.lease import golden, retestable
 from core.selectors.progress import changes_of, progress_of
 from core.services.annotation import Work, correct, submit, submit_draft
@@ -28,7 +29,7 @@ from core.services.progress import fold_outbox, recount
 from core.services.project import edit_project, set_state
 from core.services.question import add_question
 from tests.conftest import Actors
-from tests.factories.answers import make_gold
+from tests.factories.answers import make_answer, make_gold
 from tests.factories.item import make_items
 from tests.factories.passes import mix_passes
 
@@ -466,6 +467,19 @@ def test_one_item_with_gold_for_two_questions_is_one_item(actors: Actors, bob: M
     make_gold(item, "more", "a")
     settings(actors, gold_rate=1)
     assert len(hand_out(bob, 5).leases) == 1
+
+
+def test_an_answer_that_is_only_compared_with_gold_makes_no_item_disputed(
+    actors: Actors, bob: Membership
+) -> None:
+    (item,) = items_of(actors, 1)
+    make_answer(bob, item, {"answer": "yes"})
+    make_answer(actors.membership(actors.carol), item, {"answer": "no"}, pass_kind=Pass.GOLD)
+    disputed = items_of_project(actors.project.pk, {"disagreement_min": "0.5"})
+    assert list(disputed) == []
+    make_answer(actors.membership(actors.dave), item, {"answer": "no"})
+    assert list(disputed.all()) == [item]
+    Annotation.objects.all().delete()
 
 
 # --- Blind --------------------------------------------------------------------------------------------

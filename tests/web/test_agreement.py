@@ -10,17 +10,21 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
+from django.utils.html import escape
 
 from core.choices import JobKind, QuestionKind
 from core.models import GuidelineVersion, Job, Membership, Outbox, Project, Report
+from core.numerics.results import Figure, Method, Reason
 from core.pipelines.job import run_job
 from core.selectors.pseudonym import pseudonym
 from core.services.job import sign_of_life
 from core.templatetags.charts import decimal, interval, percent, percent_interval, shade
-from core.web.agreement_words import change_sentence, read_together
+from core.templatetags.figure_words import METHODS, REASONS
+from core.web import listing
+from core.web.agreement_words import change_sentence, cost, read_together
 from core.web.pictures import COLOURS
-from core.web.views import agreement as views
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_gold, make_items
 from tests.factories.project import add_member, make_question
@@ -88,7 +92,9 @@ def test_pictures_have_tables_and_downloads(answered: Project, actors: Actors, c
     captions = set(re.findall(r'<figcaption id="(\w+)">', text))
     assert captions == {"coefficients", "confusions", "classes", "annotators", "pairs"}
     downloads = set(re.findall(r'href="(/projects/birds/agreement/\w+\.csv)\?', text))
-    assert downloads == {f"/projects/birds/agreement/{name}.csv" for name in (*captions, "readings")}
+    assert downloads == {
+        f"/projects/birds/agreement/{name}.csv" for name in (*captions, "readings", "planning")
+    }
     assert "style=" not in text
     assert "nan" not in text.lower().split()
 
@@ -102,6 +108,7 @@ def test_pictures_have_tables_and_downloads(answered: Project, actors: Actors, c
         ("pairs", ("a", 3)),
         ("annotators", ("annotator", 3)),
         ("readings", ("uncertain", 6)),
+        ("planning", ("labels_per_item", 9)),
     ],
 )
 def test_every_table_is_a_file(
@@ -129,7 +136,12 @@ def test_the_form_changes_what_the_report_rests_on(
 ) -> None:
     text = page(client_of, actors.alice, uncertain="missing", items="selected", level="ordinal")
 
-    assert set(re.findall(r'<option value="(\w+)" selected>', text)) == {"missing", "selected", "ordinal"}
+    assert set(re.findall(r'<option value="(\w+)" selected>', text)) == {
+        "missing",
+        "selected",
+        "ordinal",
+        "items",
+    }
     assert "1 uncertain answer is left out." in text
     assert client_of(actors.alice).get(URL, {"uncertain": "maybe"}).status_code == 400
     assert client_of(actors.alice).get(URL, {"question": "colour"}).status_code == 404
@@ -165,6 +177,92 @@ def test_what_cannot_be_told_yet_is_said(
 
     assert title_of(text) == title
     assert ("Nobody has answered this question here yet" in text) == (not answers)
+
+
+def test_intervals_are_for_these_people_or_for_people_like_them(
+    answered: Project, actors: Actors, client_of: Browser
+) -> None:
+    text = page(client_of, actors.alice, interval="two_way")
+
+    api = client_of(actors.alice).get("/api/v1/projects/birds/agreement", {"interval": "two_way"}).json()
+    alpha = api["coefficients"]["krippendorff_alpha"]
+    assert api["interval"] == alpha["method"] == "two_way"
+    assert f"{decimal(alpha['value'])} ({interval(alpha)})" in title_of(text)
+    assert re.findall(r'<option value="(\w+)" selected>for people like them', text) == ["two_way"]
+    assert "<td>over items and people</td>" in text
+    assert "at least" not in title_of(text)
+    assert "To know it to within 0.05" not in text
+    assert alpha["needed"] is None
+    assert "<td>linearised and corrected for skewness, over items</td>" in page(client_of, actors.alice)
+    assert client_of(actors.alice).get(URL, {"interval": "guess"}).status_code == 400
+
+
+def test_two_people_say_nothing_about_people_like_them(actors: Actors, client_of: Browser) -> None:
+    for item in make_items(actors.project, "a", "b", "c"):
+        for user, value in ((actors.bob, "yes"), (actors.carol, "no" if item.external_id == "a" else "yes")):
+            make_answer(actors.membership(user), item, {"answer": value})
+
+    text = page(client_of, actors.alice, interval="two_way")
+
+    why = "fewer than three people, so nothing can be said about others like them"
+    assert title_of(text) == f"Cannot tell yet: {why}."
+    assert f"<td>{why}</td>" in text
+
+
+def test_what_it_would_cost_to_know_more(answered: Project, actors: Actors, client_of: Browser) -> None:
+    text = page(client_of, actors.alice)
+    plan = client_of(actors.alice).get("/api/v1/projects/birds/agreement").json()["planning"]
+
+    assert "What it would cost to know more" in text
+    assert f'<td class="numeric">{plan["rows"][2]["items_needed"]:,}</td>' in text
+    assert "are expected to get the label that most people would choose" in unescape(text)
+    assert "What it would cost to know more" not in page(client_of, actors.alice, level="ordinal")
+
+
+@pytest.mark.parametrize(
+    ("needed", "sentence"),
+    [
+        (1, "With 1 label per item, 95\N{NO-BREAK SPACE}% of items or more are expected to get"),
+        (3, "With 3 labels per item, 95\N{NO-BREAK SPACE}% of items or more are expected to get"),
+        (None, "Even with 9 labels per item, fewer than 95\N{NO-BREAK SPACE}% of items are expected to get"),
+    ],
+)
+def test_the_cost_in_words(needed: int | None, sentence: str) -> None:
+    plan = {"wanted_consensus": 0.95, "labels_needed": needed, "rows": [{"labels_per_item": 9}]}
+    assert cost({"planning": plan}).startswith(sentence)
+    unknown = {"planning": {**plan, "rows": [], "reason": "one_class"}}
+    assert cost(unknown).startswith("Cannot tell yet: every answer is the same")
+
+
+def test_every_reason_and_every_method_has_words() -> None:
+    assert set(REASONS) == {reason.value for reason in Reason}
+    assert set(METHODS) == {method.value for method in Method}
+    for reason in Reason:
+        figure = Figure.missing(reason, n_items=3).to_dict()
+        text = render_to_string("components/_figure.html", {"label": "Alpha", "figure": figure})
+        assert escape(str(REASONS[reason])) in text
+        assert reason.value not in text
+
+
+def test_pairs_have_a_weighted_kappa_where_answers_have_an_order(
+    answered: Project, actors: Actors, client_of: Browser
+) -> None:
+    browser = client_of(actors.alice)
+    asked = {"level": "ordinal", "question": "answer"}
+    pair = browser.get("/api/v1/projects/birds/agreement", {**asked, "annotators": "name"}).json()["pairs"][0]
+
+    text = browser.get("/projects/birds/agreement/pairs", {**asked, "sort": "weighted"}).content.decode()
+    rows = csv.DictReader(
+        io.StringIO(browser.get("/projects/birds/agreement/pairs.csv", asked).getvalue().decode())
+    )
+
+    assert "Kappa, weighted" in text
+    assert f'<td class="numeric">{decimal(pair["weighted_kappa"]["value"])}</td>' in text
+    told = {(row["a"], row["b"]): row["weighted_kappa"] for row in rows}
+    assert told[pair["a"], pair["b"]] == str(pair["weighted_kappa"]["value"])
+    assert "Kappa, weighted" not in browser.get("/projects/birds/agreement/pairs").content.decode()
+    plain = browser.get("/projects/birds/agreement/pairs.csv").getvalue().decode()
+    assert "weighted" not in plain
 
 
 def test_numbers_have_no_table_of_confusions(
@@ -363,7 +461,7 @@ def crowd(actors: Actors) -> Project:
 def test_many_people_are_a_table_and_no_net(
     crowd: Project, actors: Actors, client_of: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "PAGE", 15)
+    monkeypatch.setattr(listing, "PAGE", 15)
     text = page(client_of, actors.alice)
     assert "All 40 pairs, to search and sort" in text
     assert "All 40 people, to search and sort" in text

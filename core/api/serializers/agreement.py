@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from core.choices import ItemsChoice, Level, Uncertain
+from core.pipelines.agreement import INTERVALS
 
 Shape = serializers.Serializer[dict[str, object]]
 
@@ -92,6 +93,40 @@ class Verdict(Shape):
     level = serializers.CharField()
     probability = serializers.FloatField(help_text="That the truth is in this level or a better one.")
     coefficient = serializers.CharField()
+
+
+class Precision(Shape):
+    """What some labels on every item give; null for a single label, which shows no agreement."""
+
+    half_width_now = serializers.FloatField(
+        allow_null=True, help_text="Of the 95 % interval, with the present items."
+    )
+    items_needed = serializers.IntegerField(allow_null=True, help_text="For the wanted half width.")
+    answers_needed = serializers.IntegerField(allow_null=True, help_text="On the items needed.")
+
+
+class PlanRow(Precision):
+    """What so many labels on every item give; the half width, items and answers are those of alpha."""
+
+    labels_per_item = serializers.IntegerField()
+    percent = Precision()
+    answers_now = serializers.IntegerField(help_text="On the present items.")
+    consensus = serializers.FloatField(
+        help_text="Probability that the class with most labels is the one most people would choose."
+    )
+    support = serializers.FloatField(help_text="Probability that one more person chooses it.")
+
+
+class Planning(Shape):
+    """How many items, and labels on each, for a wanted precision; see the statistics for the model."""
+
+    wanted_half_width = serializers.FloatField()
+    wanted_consensus = serializers.FloatField()
+    labels_needed = serializers.IntegerField(
+        allow_null=True, help_text="Per item, for the wanted consensus; null if more than the rows show."
+    )
+    rows = PlanRow(many=True, help_text="By labels per item, from one up.")
+    reason = serializers.CharField(allow_null=True, help_text="Why there are no rows.")
 
 
 class Dropped(Shape):
@@ -274,6 +309,7 @@ class AgreementReport(Shape):
     by = serializers.CharField(allow_null=True)
     repeat = serializers.IntegerField()
     weights = serializers.CharField(allow_null=True)
+    interval = serializers.ChoiceField(INTERVALS, help_text="Of the coefficients but Conger's kappa.")
     as_of = serializers.DateTimeField()
     n_items = serializers.IntegerField()
     n_items_used = serializers.IntegerField()
@@ -291,6 +327,9 @@ class AgreementReport(Shape):
     texts = Texts(allow_null=True, help_text="Where answers are texts.")
     intraclass = Intraclass(allow_null=True, help_text="From the interval level up.")
     mean_absolute_difference = Figure(allow_null=True, help_text="In the unit of the answers.")
+    planning = Planning(
+        allow_null=True, help_text="Where one of a few classes is chosen, at the nominal level."
+    )
     per_class = ClassRow(many=True)
     pairs = PairRow(many=True)
     annotators = AnnotatorRow(many=True)
@@ -317,6 +356,10 @@ class PairLine(Shape):
     cohen_kappa = serializers.FloatField(allow_null=True)
     cohen_kappa_ci = serializers.ListField(child=serializers.FloatField(), allow_null=True, help_text="95 %")
     cohen_kappa_reason = serializers.CharField(allow_null=True)
+    weighted_kappa = serializers.FloatField(allow_null=True, help_text="Null without weights.")
+    weighted_kappa_ci = serializers.ListField(
+        child=serializers.FloatField(), allow_null=True, help_text="95 %"
+    )
 
 
 class PairList(Shape):

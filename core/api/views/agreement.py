@@ -15,7 +15,7 @@ from core.api.serializers import agreement as shapes
 from core.choices import ItemsChoice, Level, Uncertain
 from core.exceptions import Invalid, NotAllowed
 from core.models import Membership
-from core.pipelines.agreement import MOST_REPEATS, WEIGHTS
+from core.pipelines.agreement import INTERVALS, MOST_REPEATS, WEIGHTS
 from core.pipelines.report import PAIR_LINE, Kept, Kind, kept_report
 
 PARAMETERS = (
@@ -27,6 +27,7 @@ PARAMETERS = (
     "by",
     "repeat",
     "weights",
+    "interval",
     "readings",
     "annotators",
     "fresh",
@@ -60,6 +61,15 @@ class Agreement(APIView):
                 description=f"{', '.join(f'`{name}`' for name in WEIGHTS)}, or a JSON table of numbers from 0 to 1 in "
                 "the order of the classes. Default: `ordinal`, `quadratic` or `ratio` by the level, none at the "
                 "nominal one.",
+            ),
+            OpenApiParameter(
+                "interval",
+                OpenApiTypes.STR,
+                enum=INTERVALS,
+                default="items",
+                description="Of the coefficients but Conger's kappa. `items`: these labelers and other items, corrected "
+                "for skewness; `linearised`: not corrected; `item_bootstrap`: items drawn again; `two_way`: other "
+                "labelers like these, too (three at least).",
             ),
             OpenApiParameter(
                 "readings",
@@ -143,6 +153,7 @@ def _kept(member: Membership, kind: Kind, found: Mapping[str, str]) -> Kept:
         "by": found.get("by"),
         "repeat": whole_number(found.get("repeat", "1"), "repeat", least=1, most=MOST_REPEATS),
         "weights": found.get("weights"),
+        "interval": found.get("interval"),
         "real_names": annotators == "name",
         "readings": whole_number(found.get("readings", "0"), "readings", most=1) == 1,
     }

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from core.choices import ItemsChoice, Level, Uncertain
 from core.exceptions import DomainError
 from core.models import Project
-from core.pipelines.agreement import WEIGHTS, agreement_report
+from core.pipelines.agreement import INTERVALS, WEIGHTS, agreement_report
 
 SCALES = {"landis_koch": "Landis and Koch", "altman": "Altman", "krippendorff": "Krippendorff, lower end"}
 
@@ -31,6 +31,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--weights",
             help=f"{', '.join(WEIGHTS)}, or a JSON table in the order of the classes; default: by the level",
+        )
+        parser.add_argument(
+            "--interval",
+            choices=INTERVALS,
+            default=INTERVALS[0],
+            help="of the coefficients: for these labelers and other items (three ways), or for other labelers too",
         )
         parser.add_argument(
             "--readings", action="store_true", help="add the three readings of uncertain answers"
@@ -55,6 +61,7 @@ class Command(BaseCommand):
                 by=options["by"],
                 repeat=options["repeat"],
                 weights=options["weights"],
+                interval=options["interval"],
                 readings=options["readings"],
                 real_names=options["annotators"] == "name",
             )

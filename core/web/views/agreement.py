@@ -1,6 +1,6 @@
 """How far people agree: the report of one question as a page, its pictures and tables as files, and the items behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -28,18 +28,19 @@ from core.selectors.pseudonym import annotator_names
 from core.selectors.question import QuestionSpec, Schema, schema_of
 from core.selectors.report import has_audit_slice, has_tags, meta_keys, n_guidelines
 from core.templatetags.charts import decimal, percent
+from core.templatetags.figure_words import reason
 from core.web import agreement_plots as plots
 from core.web import agreement_words as words
 from core.web.access import project_view
+from core.web.listing import Listing, Sorts, low_first
 from core.web.pages import project_page
 from core.web.pictures import picture_of
 
 Json = dict[str, Any]
 
-PAGE = 50
 SHOWN_PAIRS = 20
 LONGEST_VALUE = 1000
-CHOICES = ("question", "uncertain", "items", "level", "slice", "by")
+CHOICES = ("question", "uncertain", "items", "level", "interval", "slice", "by")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Page:
     @property
     def asked(self) -> Json:
         """The arguments of the report."""
+        interval = self.request.GET.get("interval") or words.THESE_PEOPLE
         level = self.request.GET.get("level") or None
         if level == self.question.level or (level in Level.values and level not in levels_of(self.question)):
             level = None  # the default, or chosen for another question
@@ -61,6 +63,7 @@ class Page:
             "level": level,
             "uncertain": self.request.GET.get("uncertain") or Uncertain.CLASS.value,
             "items": self.request.GET.get("items") or ItemsChoice.ALL.value,
+            "interval": None if interval == words.THESE_PEOPLE else interval,
             "slice": self.request.GET.get("slice") or None,
             "repeat": 1,
             "real_names": self.membership.role in LEADS,
@@ -92,7 +95,7 @@ class Page:
         if not self.report["n_items_used"]:
             return {}
         project = self.membership.project
-        part = {"real_names": False}
+        part = {"real_names": False, "interval": None}  # parts are compared among the same people
         found = {"months": self.kept(Kind.PART, by="month", **part)}
         if n_guidelines(project) > 1:
             found["versions"] = self.kept(Kind.PART, by="guideline", **part)
@@ -111,7 +114,7 @@ class Page:
     def chosen(self) -> dict[str, str]:
         """The choices as parameters of an address."""
         said = {name: self.report[name] for name in ("question", "uncertain", "items", "level")}
-        more = {"slice": self.asked["slice"], "by": self.by}
+        more = {"interval": self.asked["interval"], "slice": self.asked["slice"], "by": self.by}
         return {**said, **{name: value for name, value in more.items() if value}}
 
     def address(self, name: str, *args: str, **more: Any) -> str:
@@ -153,6 +156,7 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
     if request.GET.get("fresh") == "1":
         return HttpResponseRedirect(page.address("agreement"))
     groups = parts["groups"].body if "groups" in parts else None
+    verdict = words.verdict_of(report)
     context = {
         "report": report,
         "question": page.question,
@@ -160,9 +164,10 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
         "headline": words.headline(report),
         "lead": words.lead(report),
         "how_sure": words.how_sure(report),
-        "verdict_word": words.VERDICTS[report["verdict"]["level"]] if report["verdict"] else "",
+        "verdict": verdict,
+        "verdict_word": words.VERDICTS[verdict["level"]] if verdict else "",
         "verdicts": words.verdict_rows(report),
-        "alpha_reason": words.reason_of(report["coefficients"]["krippendorff_alpha"]),
+        "alpha_reason": reason(report["coefficients"]["krippendorff_alpha"]),
         "level_label": Level(report["level"]).label,
         "is_metric": plots.is_metric(report),
         "steps": _steps(page),
@@ -183,6 +188,9 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
         "people_url": page.address("agreement_people"),
         "pairs_url": page.address("agreement_pairs"),
         "readings": plots.reading_rows(report),
+        "planning": report["planning"],
+        "cost": words.cost(report),
+        "for_others": report["interval"] == words.PEOPLE_LIKE_THEM,
         "leans_on": words.leans_on(report),
         "together": words.read_together(report),
         "by": page.by,
@@ -237,9 +245,9 @@ def people(request: HttpRequest, membership: Membership) -> HttpResponse:
     sorts: Sorts = {
         "name": lambda row: row["name"],
         "n": lambda row: -row["n"],
-        "others": lambda row: _low_first(row["leave_one_out"]["value"]),
+        "others": lambda row: low_first(row["leave_one_out"]["value"]),
         "unsure": lambda row: -(row["abstention_rate"]["value"] or 0.0),
-        "self": lambda row: _low_first(row["intra"]["value"]),
+        "self": lambda row: low_first(row["intra"]["value"]),
     }
     listing = Listing(
         page,
@@ -266,11 +274,12 @@ def people(request: HttpRequest, membership: Membership) -> HttpResponse:
 def pairs(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Every two people with common items: a table to search, sort and leaf through."""
     page = _page(request, membership)
-    kept = page.kept(Kind.PAIRS)
+    kept = page.kept(Kind.PAIRS, interval=None)
     sorts: Sorts = {
         "items": lambda line: (-line[2], line[0], line[1]),
-        "percent": lambda line: (_low_first(line[3]), -line[2]),
-        "kappa": lambda line: (_low_first(line[5]), -line[2]),
+        "percent": lambda line: (low_first(line[3]), -line[2]),
+        "kappa": lambda line: (low_first(line[5]), -line[2]),
+        "weighted": lambda line: (low_first(line[8]), -line[2]),
         "a": lambda line: (line[0], line[1]),
     }
     listing = Listing(
@@ -286,6 +295,7 @@ def pairs(request: HttpRequest, membership: Membership) -> HttpResponse:
         "question": page.question,
         "as_of": kept.as_of,
         "rows": _pair_lines(page, [_pair(line) for line in listing.rows]),
+        "weights": kept.body["weights"],
         "cut": kept.body["cut"],
         "back_url": page.address("agreement"),
         "query": urlencode(page.chosen),
@@ -295,66 +305,19 @@ def pairs(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _pair(line: Sequence[Any]) -> Json:
     """A line of the kept pairs as the report tells a pair."""
-    a, b, n_items, share, share_ends, kappa, kappa_ends, reason = line
+    a, b, n_items, share, share_ends, kappa, kappa_ends, why, weighted, weighted_ends = line
     return {
         "a": a,
         "b": b,
         "n_items": n_items,
         "percent": {"value": share, "ci": share_ends, "reason": None},
-        "cohen_kappa": {"value": kappa, "ci": kappa_ends, "reason": reason},
+        "cohen_kappa": {"value": kappa, "ci": kappa_ends, "reason": why},
+        "weighted_kappa": {"value": weighted, "ci": weighted_ends},
     }
 
 
 def _pair_lines(page: Page, rows: Sequence[Json]) -> list[Json]:
     return [{**row, "url": page.behind(person=row["a"], pair=row["b"])} for row in rows]
-
-
-def _low_first(value: float | None) -> tuple[bool, float]:
-    """Those without a value come last."""
-    return value is None, value or 0.0
-
-
-Sorts = dict[str, Callable[[Any], Any]]
-
-
-class Listing:
-    """A list of the report that is searched, sorted and cut into pages by the server."""
-
-    def __init__(
-        self,
-        page: Page,
-        name: str,
-        rows: Sequence[Any],
-        *,
-        sorts: Sorts,
-        default: str,
-        text_of: Callable[[Any], str],
-    ) -> None:
-        asked = page.request.GET
-        wanted = asked.get("q", "").casefold().split()
-        sort = asked.get("sort") if asked.get("sort") in sorts else default
-        found = [row for row in rows if all(word in text_of(row).casefold() for word in wanted)]
-        found.sort(key=sorts[sort or default])
-        last = max(1, -(-len(found) // PAGE))
-        text = asked.get("page", "")
-        number = min(max(int(text), 1), last) if text.isascii() and text.isdigit() and len(text) < 9 else 1  # noqa: PLR2004
-        self.rows = found[(number - 1) * PAGE : number * PAGE]
-        kept = {"q": asked.get("q") or None, "sort": sort if sort != default else None}
-        at = partial(page.address, name)
-        self.context = {
-            "rows": self.rows,
-            "total": len(found),
-            "all": len(rows),
-            "number": number,
-            "last": last,
-            "q": asked.get("q", ""),
-            "sort": sort,
-            "sort_urls": {key: at(q=kept["q"], sort=key) for key in sorts},
-            "hidden": list((page.chosen | ({"sort": sort} if sort != default else {})).items()),
-            "plain_url": at(),
-            "previous_url": at(**kept, page=number - 1) if number > 1 else "",
-            "next_url": at(**kept, page=number + 1) if number < last else "",
-        }
 
 
 @require_safe
@@ -444,7 +407,7 @@ def table(request: HttpRequest, membership: Membership, name: str) -> StreamingH
         raise Missing
     page = _page(request, membership)
     if name == "pairs":
-        body = page.kept(Kind.PAIRS).body
+        body = page.kept(Kind.PAIRS, interval=None).body
     elif name in FROM_PARTS:
         body = page.parts[name].body if name in page.parts else {}
     else:
@@ -652,6 +615,18 @@ def _controls(schema: Schema, page: Page) -> list[Json]:
         for name, label, options in controls
         if len(options) > 1
     ]
+    if report["n_items_used"]:
+        people = [
+            (words.THESE_PEOPLE, _("for these people")),
+            (words.PEOPLE_LIKE_THEM, _("for people like them")),
+        ]
+        chosen = {
+            "name": "interval",
+            "label": _("Intervals"),
+            "options": people,
+            "chosen": report["interval"],
+        }
+        found.append(chosen)
     return [*found, {"name": "by", "label": _("Slices by"), "options": _groupings(page), "chosen": page.by}]
 
 

@@ -13,10 +13,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import LEADS, REVIEWERS, Action, actor_of, may_create_projects
-from core.choices import CHOICE_KINDS, ProjectState
+from core.choices import CHOICE_KINDS, ItemsChoice, ProjectState, Uncertain
 from core.exceptions import Conflict, DomainError, Invalid, NotAllowed, Stale
 from core.models import Membership, Project, User
-from core.pipelines.agreement import agreement_report
+from core.pipelines.report import Kind, kept_at, kept_report
 from core.selectors.membership import members_of
 from core.selectors.overlap import deciding_question, saving_of
 from core.selectors.progress import Progress, progress_by_project, progress_of, told_to
@@ -27,7 +27,7 @@ from core.web.access import project_view
 from core.web.forms.project import CloneForm, DisplayForm, DocumentForm, ProjectEditor, SettingsForm
 from core.web.pages import project_page, tell_form
 
-# Up to so many answers the home page itself computes the agreement; beyond, it links to its page.
+# Up to so many answers the home page itself makes the first agreement report; beyond, it links to its page.
 MOST_FOR_HEADLINE = 20_000
 
 
@@ -135,7 +135,7 @@ def home(request: HttpRequest, membership: Membership) -> HttpResponseBase:
             "state_facts": _state_facts(progress, attention),
         }
     if membership.role in REVIEWERS:
-        context["agreement"] = _headline(project, progress)
+        context["agreement"] = _headline(membership, progress)
         context["saving"] = saving_of(project)
     return project_page(request, membership, "home", "core/project/home.html", context)
 
@@ -206,12 +206,23 @@ def _state_facts(progress: Progress, attention: Attention) -> dict[str, list[str
     }
 
 
-def _headline(project: Project, progress: Progress) -> dict[str, Any] | None:
-    """Alpha of the first choice question where that is quick to compute; otherwise None."""
+def _headline(membership: Membership, progress: Progress) -> dict[str, Any] | None:
+    """Alpha of the first choice question, from the report of its page; None where making that one is slow."""
+    project = membership.project
     question = next((one for one in schema_of(project).questions if one.kind in CHOICE_KINDS), None)
-    if question is None or not 0 < progress.annotations <= MOST_FOR_HEADLINE:
+    if question is None or not progress.annotations:
         return None
-    report = agreement_report(project, question.key)
+    asked = {
+        "question_key": question.key,
+        "uncertain": Uncertain.CLASS.value,
+        "items": ItemsChoice.ALL.value,
+        "repeat": 1,
+        "real_names": membership.role in LEADS,
+        "readings": any(spec.uncertain for spec in question.classes),
+    }
+    if progress.annotations > MOST_FOR_HEADLINE and kept_at(project, Kind.AGREEMENT, asked) is None:
+        return None
+    report = kept_report(project, Kind.AGREEMENT, asked).body
     coefficients = report["coefficients"]
     return {
         "question": question,
