@@ -1,6 +1,7 @@
 """How far people agree."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -8,15 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.access import LEADS, Action, get_membership
+from core.access import Action, get_membership
 from core.api.authentication import request_actor
 from core.api.pagination import PAGES, allowed_parameters, paginate_list, whole_number
+from core.api.reports import SHARED, answer, kept_for
 from core.api.serializers import agreement as shapes
 from core.choices import ItemsChoice, Level, Uncertain
-from core.exceptions import Invalid, NotAllowed
-from core.models import Membership
 from core.pipelines.agreement import INTERVALS, MOST_REPEATS, WEIGHTS
-from core.pipelines.report import PAIR_LINE, Kept, Kind, kept_report
+from core.pipelines.report import PAIR_LINE, Kind
 
 PARAMETERS = (
     "question",
@@ -79,21 +79,7 @@ class Agreement(APIView):
                 description="1 adds `readings`: the three readings of uncertain answers, side by side.",
             ),
             OpenApiParameter("repeat", OpenApiTypes.INT, default=1),
-            OpenApiParameter(
-                "annotators",
-                OpenApiTypes.STR,
-                enum=("pseudonym", "name"),
-                default="pseudonym",
-                description="What people are called; names are for leads.",
-            ),
-            OpenApiParameter(
-                "fresh",
-                OpenApiTypes.INT,
-                enum=(0, 1),
-                default=0,
-                description="1 computes now. Otherwise a report that takes long may be the one as of before "
-                "(`as_of`; header `Report-State: older`) while a worker makes the newer one.",
-            ),
+            *SHARED,
         ],
         responses=shapes.AgreementReport,
         operation_id="read_agreement",
@@ -102,8 +88,7 @@ class Agreement(APIView):
         """Every coefficient with its interval, classes, pairs, people, confusions and uncertainty."""
         found = allowed_parameters(request, PARAMETERS)
         member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
-        kept = _kept(member, Kind.AGREEMENT, found)
-        return Response(kept.body, headers=_state(kept))
+        return answer(kept_for(member, Kind.AGREEMENT, found, _asked(found)))
 
 
 class AgreementPairs(APIView):
@@ -117,8 +102,7 @@ class AgreementPairs(APIView):
             OpenApiParameter("uncertain", OpenApiTypes.STR, enum=Uncertain.values, default="class"),
             OpenApiParameter("items", OpenApiTypes.STR, enum=ItemsChoice.values, default="all"),
             OpenApiParameter("slice", OpenApiTypes.STR),
-            OpenApiParameter("annotators", OpenApiTypes.STR, enum=("pseudonym", "name"), default="pseudonym"),
-            OpenApiParameter("fresh", OpenApiTypes.INT, enum=(0, 1), default=0),
+            *SHARED,
             *PAGES,
         ],
         responses=shapes.PairList,
@@ -128,23 +112,14 @@ class AgreementPairs(APIView):
         """All pairs, a line each, by name; the report itself holds only those who share most items."""
         found = allowed_parameters(request, PAIR_PARAMETERS, paged=True)
         member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
-        kept = _kept(member, Kind.PAIRS, found)
+        kept = kept_for(member, Kind.PAIRS, found, _asked(found))
         lines, following = paginate_list(request, kept.body["pairs"], lambda line: (line[0], line[1]))
         results = [dict(zip(PAIR_LINE, line, strict=True)) for line in lines]
-        return Response(
-            {"as_of": kept.body["as_of"], "results": results, "next": following}, headers=_state(kept)
-        )
+        return answer(kept, {"as_of": kept.body["as_of"], "results": results, "next": following})
 
 
-def _kept(member: Membership, kind: Kind, found: Mapping[str, str]) -> Kept:
-    annotators = found.get("annotators", "pseudonym")
-    if annotators not in {"pseudonym", "name"}:
-        raise Invalid("unknown-annotators", "annotators must be pseudonym or name.")
-    if annotators == "name" and member.role not in LEADS:
-        raise NotAllowed(
-            "Names are for leads; leave `annotators` out for pseudonyms.", code="names-for-leads"
-        )
-    asked = {
+def _asked(found: Mapping[str, str]) -> dict[str, Any]:
+    return {
         "question_key": found.get("question"),
         "level": found.get("level"),
         "uncertain": found.get("uncertain", Uncertain.CLASS.value),
@@ -154,12 +129,5 @@ def _kept(member: Membership, kind: Kind, found: Mapping[str, str]) -> Kept:
         "repeat": whole_number(found.get("repeat", "1"), "repeat", least=1, most=MOST_REPEATS),
         "weights": found.get("weights"),
         "interval": found.get("interval"),
-        "real_names": annotators == "name",
         "readings": whole_number(found.get("readings", "0"), "readings", most=1) == 1,
     }
-    fresh = whole_number(found.get("fresh", "0"), "fresh", most=1) == 1
-    return kept_report(member.project, kind, asked, fresh=fresh)
-
-
-def _state(kept: Kept) -> dict[str, str]:
-    return {"Report-State": "older" if kept.stale else "current"}

@@ -10,13 +10,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from core.access import LEADS, Action, get_membership
+from core.access import Action, get_membership
 from core.api.authentication import request_actor
 from core.api.pagination import allowed_parameters, whole_number
+from core.api.reports import ANNOTATORS, may_name
 from core.api.serializers import export as shapes
 from core.choices import FileFormat
-from core.exceptions import Invalid, NotAllowed
-from core.models import Membership, Project
+from core.exceptions import Invalid
+from core.models import Project
 from core.pipelines.aggregation import RULES
 from core.pipelines.exporting import Wanted, export_annotations, export_labels
 
@@ -31,7 +32,6 @@ OTHER_FORMATS = {
     (200, "text/csv"): OpenApiTypes.STR,
     (200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY,
 }
-ANNOTATORS = ("pseudonym", "name")
 REVISIONS = ("current", "all")
 
 FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=FileFormat.values, default="json")
@@ -129,15 +129,6 @@ class Labels(APIView):
             rule=_one_of(found, "rule", RULES),
         )
         return _file(member.project, "labels", export_labels, wanted)
-
-
-def may_name(member: Membership, annotators: str) -> bool:
-    """Whether people are to be called by their names; raises NotAllowed for those who may not see them."""
-    if annotators == "name" and member.role not in LEADS:
-        raise NotAllowed(
-            "Names are for leads; leave `annotators` out for pseudonyms.", code="names-for-leads"
-        )
-    return annotators == "name"
 
 
 def _file(

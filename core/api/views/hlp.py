@@ -6,14 +6,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.access import LEADS, Action, get_membership
+from core.access import Action, get_membership
 from core.api.authentication import request_actor
-from core.api.pagination import allowed_parameters, whole_number
+from core.api.pagination import allowed_parameters
+from core.api.reports import SHARED, answer, kept_for
 from core.api.serializers import hlp as shapes
 from core.choices import ItemsChoice, Uncertain
-from core.exceptions import Invalid, NotAllowed
+from core.exceptions import Invalid
 from core.pipelines.hlp import EPSILON, MARGIN
-from core.pipelines.report import Kind, kept_report
+from core.pipelines.report import Kind
 
 PARAMETERS = (
     "question",
@@ -56,21 +57,7 @@ class Hlp(APIView):
                 default=EPSILON,
                 description="Of the alternative annotator test.",
             ),
-            OpenApiParameter(
-                "annotators",
-                OpenApiTypes.STR,
-                enum=("pseudonym", "name"),
-                default="pseudonym",
-                description="What people are called; names are for leads.",
-            ),
-            OpenApiParameter(
-                "fresh",
-                OpenApiTypes.INT,
-                enum=(0, 1),
-                default=0,
-                description="1 computes now. Otherwise a report that takes long may be the one as of before "
-                "(`as_of`; header `Report-State: older`) while a worker makes the newer one.",
-            ),
+            *SHARED,
         ],
         responses=shapes.HlpReport,
         operation_id="read_hlp",
@@ -79,13 +66,6 @@ class Hlp(APIView):
         """People against gold and between each other, the noise ceiling, and with `run` the model beside them."""
         found = allowed_parameters(request, PARAMETERS)
         member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
-        annotators = found.get("annotators", "pseudonym")
-        if annotators not in {"pseudonym", "name"}:
-            raise Invalid("unknown-annotators", "annotators must be pseudonym or name.")
-        if annotators == "name" and member.role not in LEADS:
-            raise NotAllowed(
-                "Names are for leads; leave `annotators` out for pseudonyms.", code="names-for-leads"
-            )
         asked = {
             "question_key": found.get("question"),
             "uncertain": found.get("uncertain", Uncertain.CLASS),
@@ -95,11 +75,8 @@ class Hlp(APIView):
             "run": found.get("run"),
             "margin": _share(found, "margin", MARGIN),
             "epsilon": _share(found, "epsilon", EPSILON),
-            "real_names": annotators == "name",
         }
-        fresh = whole_number(found.get("fresh", "0"), "fresh", most=1) == 1
-        kept = kept_report(member.project, Kind.HLP, asked, fresh=fresh)
-        return Response(kept.body, headers={"Report-State": "older" if kept.stale else "current"})
+        return answer(kept_for(member, Kind.HLP, found, asked))
 
 
 def _share(found: dict[str, str], name: str, default: float) -> float:
