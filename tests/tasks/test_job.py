@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from celery.signals import worker_ready
 from django.db.models.functions import Now
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -65,3 +66,10 @@ def test_the_reaper_runs_an_abandoned_import_to_its_end(
         reap()
     assert Import.objects.get().state == ImportState.PUBLISHED
     assert Job.objects.get().attempts == 2
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_ready_says_so_before_the_clock_first_ticks() -> None:
+    assert not WorkerSign.objects.exists()
+    worker_ready.send(sender=None)
+    assert WorkerSign.objects.filter(name="canary").exists()
