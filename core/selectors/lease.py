@@ -19,37 +19,46 @@ from core.models import Item, Membership
 LOOK_AHEAD = 1000
 EVERYTHING = 2**31
 CHANCES = 2**20  # the place to start from is drawn among so many
-ANSWERABLE = """
+# PostgreSQL may have counted a table when it was still empty, and then believes any plan to be good. So nothing
+# is left to it here: an EXISTS that ends so is looked up row by row, and "+ 0" keeps it to the item's own rows.
+ALONE = "LIMIT 1 OFFSET 0"
+ANSWERABLE = f"""
 SELECT item.* FROM core_item item
 WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.position > %s AND item.free > 0
   AND NOT EXISTS (SELECT 1 FROM core_lease lease
-                  WHERE lease.item_id = item.id AND lease.annotator_id = %s AND lease.item_version = item.version
+                  WHERE lease.item_id = item.id AND lease.annotator_id + 0 = %s AND lease.item_version = item.version
                     AND (lease.state = 'active'
-                         OR lease.state IN ('skipped', 'deferred') AND lease.pass_kind <> 'retest'))
+                         OR lease.state IN ('skipped', 'deferred') AND lease.pass_kind <> 'retest') {ALONE})
   AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
-                  WHERE annotation.item_id = item.id AND annotation.annotator_id = %s
+                  WHERE annotation.item_id = item.id AND annotation.annotator_id + 0 = %s
                     AND annotation.item_version = item.version AND annotation."current"
                     AND annotation.repeat = 1 AND NOT annotation.voided
-                    AND (annotation.complete OR annotation.pass_kind <> 'normal'))
+                    AND (annotation.complete OR annotation.pass_kind <> 'normal') {ALONE})
 ORDER BY item.position LIMIT %s
 """
 # A person's first answers, as the index annotation_first_answers has them.
 FIRST = "{0}.annotator_id = %(member)s AND {0}.\"current\" AND NOT {0}.voided AND {0}.pass_kind = 'normal' AND {0}.repeat = 1"
 # The next of these answers whose items may come a second time.
-TWICE = """
+TWICE = f"""
     SELECT mine.item_id FROM (
         SELECT a.id, a.item_id, a.item_version, a.complete, a.created_at FROM core_annotation a
-        WHERE {0} ORDER BY a.id LIMIT %(ahead)s) AS mine
-    JOIN core_item i ON i.id = mine.item_id AND i.version = mine.item_version AND i.state = 'open'
+        WHERE {{0}} ORDER BY a.id LIMIT %(ahead)s) AS mine
     WHERE mine.complete AND mine.created_at <= %(before)s
+      AND EXISTS (SELECT 1 FROM core_item i
+                  WHERE i.id = mine.item_id AND i.version = mine.item_version AND i.state = 'open' {ALONE})
       AND NOT EXISTS (SELECT 1 FROM core_lease lease
-                      WHERE lease.item_id = i.id AND lease.annotator_id = %(member)s
-                        AND (lease.repeat > 1 OR lease.state = 'active'))
+                      WHERE lease.item_id = mine.item_id AND lease.annotator_id + 0 = %(member)s
+                        AND (lease.repeat > 1 OR lease.state = 'active') {ALONE})
       AND NOT EXISTS (SELECT 1 FROM core_annotation other
-                      WHERE other.item_id = i.id AND other.annotator_id = %(member)s AND other.repeat > 1)
+                      WHERE other.item_id = mine.item_id AND other.annotator_id + 0 = %(member)s
+                        AND other.repeat > 1 {ALONE})
     ORDER BY mine.id LIMIT %(count)s
 """
 # Answers of one person come in the order of their ids, so the newest that is old enough is found by halving.
+MIDDLE = (
+    f"(SELECT b.{{0}} FROM core_annotation b WHERE {FIRST.format('b')} AND b.id >= (edge.low + edge.high + 1) / 2"
+    " ORDER BY b.id LIMIT 1)"
+)
 RETESTABLE = f"""
 WITH RECURSIVE edge(low, high) AS (
     SELECT a.id, (SELECT b.id FROM core_annotation b WHERE {FIRST.format("b")} ORDER BY b.id DESC LIMIT 1)
@@ -57,36 +66,38 @@ WITH RECURSIVE edge(low, high) AS (
     WHERE a.id = (SELECT b.id FROM core_annotation b WHERE {FIRST.format("b")} ORDER BY b.id LIMIT 1)
       AND a.created_at <= %(before)s
   UNION ALL
-    SELECT CASE WHEN a.created_at <= %(before)s THEN a.id ELSE edge.low END,
-           CASE WHEN a.created_at <= %(before)s THEN edge.high ELSE (edge.low + edge.high + 1) / 2 - 1 END
-    FROM edge JOIN core_annotation a ON a.id = (
-        SELECT b.id FROM core_annotation b
-        WHERE {FIRST.format("b")} AND b.id >= (edge.low + edge.high + 1) / 2 ORDER BY b.id LIMIT 1)
-    WHERE edge.low < edge.high
+    SELECT CASE WHEN {MIDDLE.format("created_at")} <= %(before)s THEN {MIDDLE.format("id")} ELSE edge.low END,
+           CASE WHEN {MIDDLE.format("created_at")} <= %(before)s THEN edge.high
+                ELSE (edge.low + edge.high + 1) / 2 - 1 END
+    FROM edge WHERE edge.low < edge.high
 ), span AS (
     SELECT min(low) AS low, max(low) AS high, min(low) + (max(low) - min(low) + 1) * %(chance)s / {CHANCES} AS first
     FROM edge
 )
-SELECT item.* FROM core_item item WHERE item.id IN (SELECT item_id FROM (
+SELECT item_id FROM (
     SELECT * FROM ({TWICE.format(FIRST.format("a") + " AND a.id >= (SELECT first FROM span) AND a.id <= (SELECT high FROM span)")}) AS later
   UNION ALL
     SELECT * FROM ({TWICE.format(FIRST.format("a") + " AND a.id >= (SELECT low FROM span) AND a.id < (SELECT first FROM span)")}) AS earlier
-) AS found LIMIT %(count)s)
+) AS found LIMIT %(count)s
 """
 # The next of these gold items that this person may have.
-KNOWN = """
+KNOWN = f"""
     SELECT known.item_id FROM (
-        SELECT DISTINCT g.item_id FROM core_gold g WHERE {0} ORDER BY g.item_id LIMIT %(ahead)s) AS known
-    JOIN core_item i ON i.id = known.item_id AND i.project_id = %(project)s AND i.state = 'open'
-    WHERE (i.pool = 0 OR EXISTS (SELECT 1 FROM core_batch_members given
-                                 WHERE given.batch_id = i.pool AND given.membership_id = %(member)s))
-      AND NOT EXISTS (SELECT 1 FROM core_lease lease
-                      WHERE lease.item_id = i.id AND lease.annotator_id = %(member)s
-                        AND (lease.state = 'active'
-                             OR lease.item_version = i.version AND lease.state IN ('skipped', 'deferred')))
-      AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
-                      WHERE annotation.item_id = i.id AND annotation.annotator_id = %(member)s
-                        AND annotation.item_version = i.version)
+        SELECT DISTINCT g.item_id FROM core_gold g WHERE {{0}} ORDER BY g.item_id LIMIT %(ahead)s) AS known
+    WHERE EXISTS (
+        SELECT 1 FROM core_item i
+        WHERE i.id = known.item_id AND i.project_id = %(project)s AND i.state = 'open'
+          AND (i.pool = 0 OR EXISTS (SELECT 1 FROM core_batch_members given
+                                     WHERE given.batch_id = i.pool AND given.membership_id = %(member)s))
+          AND NOT EXISTS (SELECT 1 FROM core_lease lease
+                          WHERE lease.item_id = i.id AND lease.annotator_id + 0 = %(member)s
+                            AND (lease.state = 'active'
+                                 OR lease.item_version = i.version AND lease.state IN ('skipped', 'deferred'))
+                          {ALONE})
+          AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
+                          WHERE annotation.item_id = i.id AND annotation.annotator_id + 0 = %(member)s
+                            AND annotation.item_version = i.version {ALONE})
+        {ALONE})
     ORDER BY known.item_id LIMIT %(count)s
 """
 ITEMS = "SELECT i.id FROM core_item i WHERE i.project_id = %(project)s"
@@ -98,11 +109,11 @@ WITH ends AS (
                        ORDER BY i.id LIMIT 1) AS first
     FROM ends
 )
-SELECT item.* FROM core_item item WHERE item.id IN (SELECT item_id FROM (
+SELECT item_id FROM (
     SELECT * FROM ({KNOWN.format("g.item_id >= (SELECT first FROM span) AND g.item_id <= (SELECT high FROM span)")}) AS later
   UNION ALL
     SELECT * FROM ({KNOWN.format("g.item_id >= (SELECT low FROM span) AND g.item_id < (SELECT first FROM span)")}) AS earlier
-) AS found LIMIT %(count)s)
+) AS found LIMIT %(count)s
 """
 LAST_OPEN = """
 SELECT position FROM core_item WHERE project_id = %s AND pool = %s AND lane = %s AND free > 0
@@ -161,7 +172,12 @@ def golden(member: Membership, chance: int, count: int = 1) -> list[Item]:
 
 
 def _blind(sql: str, params: Mapping[str, Any]) -> list[Item]:
-    return list(Item.objects.raw(sql + _lock(wait=False), params))
+    found = f"= ANY(ARRAY({sql}))" if connection.vendor == "postgresql" else f"IN ({sql})"
+    return list(
+        Item.objects.raw(
+            f"SELECT item.* FROM core_item item WHERE item.id {found} " + _lock(wait=False), params
+        )
+    )
 
 
 def _lock(*, wait: bool) -> str:

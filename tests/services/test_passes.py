@@ -5,20 +5,22 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from psycopg.sql import SQL, Identifier
 
 from core.access import Actor
-from core.choices import AuditPart, DraftState, EmptyBecause, ItemState, LeaseState, Pass, ProjectState
+from core.choices import AuditPart, DraftState, EmptyBecause, ItemState, Lane, LeaseState, Pass, ProjectState
 from core.exceptions import Conflict
 from core.models import Annotation, Draft, Flag, Item, Lease, Membership, Project
 from core.pipelines.agreement import agreement_report
 from core.selectors.check_data import findings
 from core.selectors.item import items_of as items_of_project
-from core.selectors.lease import golden, retestable
+from core.selectors.lease import Stretch, answerable, golden, retestable
 from core.selectors.progress import changes_of, progress_of
 from core.services.annotation import Work, correct, submit, submit_draft
 from core.services.check_data import fix_counters
@@ -611,3 +613,48 @@ def test_changes_grow_with_every_submit_correction_and_recount(
     assert changes_of(actors.project) == start + 3
     withdraw_item(lead(actors), old.pk)
     assert changes_of(actors.project) == start + 4
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps no such counts")
+def test_a_hand_out_costs_the_same_when_the_database_believes_its_tables_empty(
+    actors: Actors, bob: Membership
+) -> None:
+    """Another connection counts the tables while it sees none of these rows, as may happen in a young project."""
+    items_of(actors, 400)
+    answer_all(bob)
+    time_passes(30)
+    items_of(actors, 400)
+    for item in Item.objects.filter(project=actors.project)[::10]:
+        make_gold(item, "answer", "yes")
+    settings(actors, retest_after_days=14)
+    told = connection.settings_dict
+    with psycopg.connect(
+        host=told["HOST"],
+        port=told["PORT"],
+        user=told["USER"],
+        password=told["PASSWORD"],
+        dbname=told["NAME"],
+        autocommit=True,
+    ) as other:
+        for table in ("core_item", "core_annotation", "core_lease", "core_gold"):
+            other.execute(SQL("ANALYZE {}").format(Identifier(table)))
+    now = Membership.objects.annotate(now=Now()).get(pk=bob.pk).now
+    with CaptureQueriesContext(connection) as asked:
+        assert len(retestable(bob, now, 1000, 9)) == 9
+        assert len(golden(bob, 1000, 9)) == 9
+        assert len(answerable(bob, Stretch(0, Lane.MAIN, -1), 9, wait=True)) == 9
+    for query in asked.captured_queries:
+        assert rows_read(query["sql"]) < 1000
+
+
+def rows_read(sql: str) -> float:
+    """How many rows of tables PostgreSQL visits for one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql)
+        nodes, seen = [cursor.fetchone()[0][0]["Plan"]], 0.0
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        kept = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        seen += kept * node["Actual Loops"] if "Relation Name" in node else 0
+    return seen
