@@ -79,6 +79,7 @@ class Lane(models.IntegerChoices):
     """The queue's lanes, served in this order."""
 
     RETURNED = 0, _("returned")
+    PICKED = 1, _("picked")
     MAIN = 2, _("main")
 
 
@@ -136,6 +137,7 @@ class ImportKind(models.TextChoices):
     ANNOTATIONS = "annotations", _("annotations")
     GOLD = "gold", _("gold")
     PREDICTIONS = "predictions", _("predictions")
+    EMBEDDINGS = "embeddings", _("embeddings")
 
 
 class ImportState(models.TextChoices):
@@ -166,6 +168,14 @@ class JobKind(models.TextChoices):
     REOPEN = "reopen", _("reopen items")
     REPORT = "report", _("report")
     OVERLAP = "overlap", _("adaptive overlap")
+    FEATURES = "features", _("features of items")
+    SELECT = "select", _("choosing what to label next")
+    SCORE = "score", _("scoring a part of the items")
+    TRAIN = "train", _("training a model")
+    PREDICT = "predict", _("predictions of a model")
+    WEAK = "weak", _("labels by functions")
+    SPREAD = "spread", _("labels of near neighbours")
+    ERRORS = "errors", _("looking for wrong labels")
 
 
 class JobState(models.TextChoices):
@@ -173,9 +183,70 @@ class JobState(models.TextChoices):
 
     QUEUED = "queued", _("queued")
     RUNNING = "running", _("running")
+    WAITING = "waiting", _("waiting for its parts")
     DONE = "done", _("done")
     FAILED = "failed", _("failed")
     CANCELLED = "cancelled", _("cancelled")
+
+
+class Strategy(models.TextChoices):
+    """How the next items are chosen."""
+
+    HYBRID = "hybrid", _("margin within clusters")
+    MARGIN = "margin", _("margin")
+    LEAST_CONFIDENCE = "least_confidence", _("least confidence")
+    ENTROPY = "entropy", _("entropy")
+    CLUSTER = "cluster", _("clusters")
+    REGION = "region", _("regions")
+    BADGE = "badge", _("gradient embeddings")
+    COMMITTEE = "committee", _("query by committee")
+    DENSITY = "density", _("density-weighted")
+    CORE_SET = "core_set", _("core-set")
+    LABEL_AGAIN = "label_again", _("label again or label new")
+    RANDOM = "random", _("random")
+
+
+class Stream(models.TextChoices):
+    """Where a pick comes from."""
+
+    SELECTED = "selected", _("chosen by the strategy")
+    AUDIT = "audit", _("the audit stream")
+    HOLDOUT = "holdout", _("the holdout")
+    RANDOM = "random", _("at random from the rest")
+
+
+class RunKind(models.TextChoices):
+    """What made a run's predictions."""
+
+    OUTSIDE = "outside", _("a model from outside")
+    TRAINED = "trained", _("trained here")
+    WEAK = "weak", _("labeling functions")
+    SPREAD = "spread", _("spread from near neighbours")
+
+
+class FunctionKind(models.TextChoices):
+    """What a labeling function looks at."""
+
+    KEYWORDS = "keywords", _("keywords")
+    PATTERN = "pattern", _("a regular expression")
+    META = "meta", _("metadata")
+    RUN = "run", _("predictions of a run")
+
+
+class Doubt(models.TextChoices):
+    """Why a label is likely wrong."""
+
+    CONFIDENCE = "confidence", _("a model that did not see it says otherwise")
+    DUPLICATE = "duplicate", _("a near-duplicate has another label")
+    CONSENSUS = "consensus", _("people differ from each other")
+
+
+class RelabelTo(models.TextChoices):
+    """Who is to answer again."""
+
+    OTHERS = "others", _("people who have not answered it")
+    SAME = "same", _("the same people")
+    NAMED = "named", _("named people")
 
 
 class Scope(models.TextChoices):

@@ -75,6 +75,7 @@ class StagedItem(models.Model):
     meta = models.JSONField()
     audit = models.CharField(max_length=8, blank=True)
     position = models.BigIntegerField()
+    vector = models.BinaryField(null=True)  # as in ItemVector
 
     class Meta:
         indexes = [models.Index(fields=["source", "row"], name="staged_item_order")]

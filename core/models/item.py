@@ -28,6 +28,7 @@ class Item(Created):
 
     ``target`` people must answer; ``done`` have, ``leased`` are at it, ``free`` places are left. The
     database itself refuses a count that does not add up, so no race can go over the overlap.
+    ``extra`` of the places are beyond the overlap, because somebody asked for the item to be labeled again.
     ``pool`` is the id of the batch when only named people may have it, else 0 (never null: PostgreSQL would
     not read the queue's index in order). ``position`` orders a lane.
     """
@@ -51,6 +52,7 @@ class Item(Created):
     done = models.PositiveSmallIntegerField(default=0)
     leased = models.PositiveSmallIntegerField(default=0)
     free = models.PositiveSmallIntegerField()
+    extra = models.PositiveSmallIntegerField(default=0, db_default=0)
     skips = models.PositiveSmallIntegerField(default=0)
     flags = models.PositiveSmallIntegerField(default=0)
 

@@ -11,11 +11,13 @@ from core.models.base import Created
 class Job(Created):
     """One piece of background work. This row is the truth; the broker only wakes workers.
 
-    ``claim`` fences the worker that has it: one whose claim was taken over can write nothing more.
+    ``claim`` fences the worker that has it: one whose claim was taken over can write nothing more. A job with
+    parts (jobs whose ``parent`` it is) waits until the last of them has ended, and then goes on.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="jobs")
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="parts")
     kind = models.CharField(max_length=12, choices=JobKind)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     arguments = models.JSONField(default=dict)
@@ -39,7 +41,7 @@ class Job(Created):
         indexes = [
             models.Index(
                 fields=["created_at"],
-                condition=Q(state__in=[JobState.QUEUED, JobState.RUNNING]),
+                condition=Q(state__in=[JobState.QUEUED, JobState.RUNNING, JobState.WAITING]),
                 name="job_unfinished",
             ),
         ]

@@ -4,7 +4,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q
 
-from core.choices import ProjectState
+from core.choices import ProjectState, Strategy
 from core.models.base import Created
 
 
@@ -24,6 +24,10 @@ class Project(Created):
     ``overlap_most`` is set: items outside the audit slice begin with ``overlap`` people and get further ones, up
     to ``overlap_most``, until their label is sure by ``overlap_sure``; ``overlap_bought`` counts the places added
     beyond ``overlap``, at most ``overlap_budget`` (null: no limit).
+
+    While ``selection_on``, workers choose by ``selection_strategy`` what to label next, ``selection_size`` items at
+    a time, for ``selection_question`` (null: the first question that can be learnt). ``picked`` counts the items
+    that were ever put into the lane of picks.
     """
 
     slug = models.SlugField(max_length=60, unique=True)
@@ -41,6 +45,14 @@ class Project(Created):
     overlap_sure = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal("0.98"))
     overlap_budget = models.PositiveIntegerField(null=True, blank=True)
     overlap_bought = models.PositiveIntegerField(default=0)
+    selection_on = models.BooleanField(default=False)
+    selection_strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.HYBRID)
+    selection_size = models.PositiveSmallIntegerField(default=50)
+    selection_seed = models.BigIntegerField(default=0)
+    selection_question = models.ForeignKey(
+        "core.Question", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    picked = models.BigIntegerField(default=0)
     display = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True)
     pseudonym_key = models.CharField(max_length=64, default=new_key, editable=False)
@@ -70,6 +82,10 @@ class Project(Created):
             models.CheckConstraint(
                 condition=Q(overlap_most__isnull=True) | Q(overlap_most__gte=1, overlap_most__lte=100),
                 name="project_overlap_most_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(selection_size__gte=5, selection_size__lte=500),
+                name="project_selection_size_range",
             ),
             models.CheckConstraint(
                 condition=Q(overlap_sure__gte=0.5, overlap_sure__lt=1), name="project_overlap_sure_range"

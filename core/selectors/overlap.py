@@ -21,14 +21,16 @@ PLACES = np.dtype(
 
 
 def wanted(project: Project, item: Item) -> int:
-    """How many people an item is to have by the project's settings; a place that was bought for it counts.
+    """How many people an item is to have by the project's settings.
 
-    The audit slice has its own overlap, which nothing adapts.
+    A place that was bought for it counts, and so do those for labeling it again. The audit slice has its own
+    overlap, which nothing adapts.
     """
     if item.audit != AuditPart.NONE:
-        return project.audit_overlap
-    bought = project.overlap_most is not None and project.overlap < item.target <= project.overlap_most
-    return item.target if bought else project.overlap
+        return project.audit_overlap + item.extra
+    usual = item.target - item.extra
+    bought = project.overlap_most is not None and project.overlap < usual <= project.overlap_most
+    return item.target if bought else project.overlap + item.extra
 
 
 def deciding_question(project: Project) -> QuestionSpec | None:

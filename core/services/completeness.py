@@ -58,9 +58,9 @@ def apply_questions(project: Project) -> None:
         project.pk,
     )
     wanted = f"""
-        CASE WHEN core_item.audit <> '{AuditPart.NONE.value}' THEN {project.audit_overlap}
-             WHEN target > {project.overlap} AND target <= {project.overlap_most or 0} THEN target
-             ELSE {project.overlap} END
+        CASE WHEN core_item.audit <> '{AuditPart.NONE.value}' THEN {project.audit_overlap} + extra
+             WHEN target - extra > {project.overlap} AND target - extra <= {project.overlap_most or 0} THEN target
+             ELSE {project.overlap} + extra END
     """
     run(
         f"""

@@ -117,6 +117,7 @@ def correct_item(
         data=data,
         meta=meta,
         target=target,
+        extra=0,
         done=0,
         skips=0,
         free=target - item.leased if item.state == ItemState.OPEN else 0,

@@ -280,8 +280,17 @@ def _ahead(member: Membership, pool: int, lane: int) -> Stretch:
 
 
 def _worth_looking(member: Membership, pool: int, lane: int) -> bool:
-    """The returned lane is read only when something came back since this person last saw its end."""
-    return lane != Lane.RETURNED or member.cursors.get(f"{pool}:seen", 0) < member.project.returned
+    """A lane that fills by and by is read only when something came into it since this person last saw its end."""
+    return lane == Lane.MAIN or member.cursors.get(_seen(pool, lane), 0) < _came(member.project, lane)
+
+
+def _seen(pool: int, lane: int) -> str:
+    return f"{pool}:seen" if lane == Lane.RETURNED else f"{_cursor(pool, lane)}:seen"
+
+
+def _came(project: Project, lane: int) -> int:
+    """How many items have ever come into a lane that fills by and by."""
+    return project.returned if lane == Lane.RETURNED else project.picked
 
 
 def _from_lane(
@@ -292,8 +301,8 @@ def _from_lane(
     if items:
         member.cursors[_cursor(part.pool, part.lane)] = items[-1].position
         member.cursors.pop("vain", None)
-    if part.lane == Lane.RETURNED and len(items) < count:
-        member.cursors[f"{part.pool}:seen"] = member.project.returned
+    if part.lane != Lane.MAIN and len(items) < count:
+        member.cursors[_seen(part.pool, part.lane)] = _came(member.project, part.lane)
     return items
 
 

@@ -235,16 +235,16 @@ def _apply_overlap(project: Project, overlap: int, most: int | None) -> None:
 
     ``overlap`` and ``most`` are the settings that its present target comes from.
     """
-    busy = F("done") + F("leased")
-    bought = Q(audit=AuditPart.NONE, target__gt=overlap, target__lte=most or 0)
-    kept = Greatest(Least(F("target"), Value(project.overlap_most or 0)), Value(project.overlap))
+    busy, usual = F("done") + F("leased"), F("target") - F("extra")
+    bought = Q(audit=AuditPart.NONE, target__gt=overlap + F("extra"), target__lte=(most or 0) + F("extra"))
+    kept = Greatest(Least(usual, Value(project.overlap_most or 0)), Value(project.overlap))
     wanted = Case(
         When(bought, then=kept),
         When(audit=AuditPart.NONE, then=Value(project.overlap)),
         default=Value(project.audit_overlap),
         output_field=IntegerField(),
     )
-    target = Greatest(wanted, busy)
+    target = Greatest(wanted + F("extra"), busy)
     items = Item.objects.filter(project=project)
     closed = items.filter(bought).aggregate(n=Sum(Greatest(F("target") - target, Value(0)), default=0))["n"]
     if closed:
