@@ -1,8 +1,9 @@
-"""One peer's figure on the arrays of a file: run by benchmarks.agreement with an interpreter of the peer's own.
+"""One peer's figure on the arrays of a file: run by other benchmarks with an interpreter of the peer's own.
 
-    <python of the peer's environment> benchmarks/peers.py NAME FILE
+    <python of the peer's environment> benchmarks/peers.py NAME FILE [C of LogisticRegression]
 
-Knows nothing of labelapp and needs only numpy and the peer. Prints one JSON document: seconds, and the value.
+Knows nothing of labelapp and needs only numpy and the peer; those that select need scipy and scikit-learn, which the
+peers bring. Prints one JSON document: seconds, and the value.
 """
 
 import json
@@ -10,7 +11,7 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,17 @@ import numpy.typing as npt
 
 warnings.simplefilter("ignore")
 DRAWS = 5
+PICKS = 50
+STRENGTH = float(sys.argv[3]) if len(sys.argv) > 3 else 1.0
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
 Result = dict[str, Any]
 
 
-def krippendorff_alpha(labels: Array, _who: Array) -> Result:
+def krippendorff_alpha(arrays: Arrays) -> Result:
     import krippendorff
 
+    labels = arrays["labels"]
     slots = np.ascontiguousarray(labels.T).astype(float)
     seconds, value = timed(
         lambda: krippendorff.alpha(reliability_data=slots, level_of_measurement="nominal"), 3
@@ -40,20 +45,21 @@ def krippendorff_alpha(labels: Array, _who: Array) -> Result:
     return {"seconds": seconds, "value": value, "bootstrap_draw_seconds": one / DRAWS}
 
 
-def irrcac_ac1(labels: Array, _who: Array) -> Result:
+def irrcac_ac1(arrays: Arrays) -> Result:
     import pandas as pd
     from irrCAC.raw import CAC
 
-    frame = pd.DataFrame(labels.astype(float))
+    frame = pd.DataFrame(arrays["labels"].astype(float))
     seconds, value = timed(lambda: CAC(frame).gwet()["est"]["coefficient_value"], 1)
     return {"seconds": seconds, "value": float(value)}
 
 
-def sklearn_kappas(labels: Array, who: Array) -> Result:
+def sklearn_kappas(arrays: Arrays) -> Result:
     from itertools import combinations
 
     from sklearn.metrics import cohen_kappa_score
 
+    labels, who = arrays["labels"], arrays["who"]
     people = int(who.max()) + 1
     wide = np.full((len(labels), people), -1, dtype=np.int8, order="F")
     np.put_along_axis(wide, who.astype(np.intp), labels, axis=1)
@@ -70,10 +76,11 @@ def sklearn_kappas(labels: Array, who: Array) -> Result:
     return {"seconds": seconds, "value": float(np.mean(found)), "pairs": len(found)}
 
 
-def crowdkit_dawid_skene(labels: Array, who: Array) -> Result:
+def crowdkit_dawid_skene(arrays: Arrays) -> Result:
     import pandas as pd
     from crowdkit.aggregation import DawidSkene
 
+    labels, who = arrays["labels"], arrays["who"]
     frame = pd.DataFrame(
         {
             "task": np.repeat(np.arange(len(labels)), labels.shape[1]),
@@ -86,6 +93,71 @@ def crowdkit_dawid_skene(labels: Array, who: Array) -> Result:
     return {"seconds": (more - few) / 3, "value": float(model.probas_.max(axis=1).mean())}
 
 
+def smalltext_breaking_ties(arrays: Arrays) -> Result:
+    from sklearn.linear_model import LogisticRegression
+    from small_text import BreakingTies, PoolBasedActiveLearner, SklearnClassifierFactory, SklearnDataset
+
+    rows, chosen, rest = pool_of(arrays)
+    # The data set wants a label for every item; the learner looks at those of the chosen ones only.
+    pool = SklearnDataset(rows, arrays["truth"], target_labels=np.unique(arrays["truth"]))
+    factory = SklearnClassifierFactory(LogisticRegression(C=STRENGTH), len(pool.target_labels))
+    learner = PoolBasedActiveLearner(factory, BreakingTies(), pool)
+    shut = np.setdiff1d(np.arange(len(arrays["truth"])), np.union1d(chosen, rest))
+    train, _ = processor_seconds(
+        lambda: learner.initialize_data(chosen, arrays["truth"][chosen], indices_ignored=shut)
+    )
+    query, picks = processor_seconds(lambda: learner.query(num_samples=PICKS))
+    said = learner.classifier.predict(pool[rest])
+    return {"train": train, "query": query, "picks": len(picks), "accuracy": share_right(said, arrays, rest)}
+
+
+def modal_margin(arrays: Arrays) -> Result:
+    from modAL.uncertainty import margin_sampling
+
+    return _modal(arrays, margin_sampling)
+
+
+def modal_ranked_batch(arrays: Arrays) -> Result:
+    from modAL.batch import uncertainty_batch_sampling
+
+    return _modal(arrays, uncertainty_batch_sampling)
+
+
+def _modal(arrays: Arrays, strategy: Callable[..., Any]) -> Result:
+    from modAL.models import ActiveLearner
+    from sklearn.linear_model import LogisticRegression
+
+    rows, chosen, rest = pool_of(arrays)
+    seen, left, label = rows[chosen], rows[rest], arrays["truth"][chosen]
+    train, learner = processor_seconds(
+        lambda: ActiveLearner(
+            LogisticRegression(C=STRENGTH), query_strategy=strategy, X_training=seen, y_training=label
+        )
+    )
+    query, (picks, _) = processor_seconds(lambda: learner.query(left, n_instances=PICKS))
+    said = learner.predict(left)
+    return {"train": train, "query": query, "picks": len(picks), "accuracy": share_right(said, arrays, rest)}
+
+
+def pool_of(arrays: Arrays) -> tuple[Any, Array, Array]:
+    """The features of all items, which of them are labelled, and which may be chosen."""
+    from scipy import sparse
+
+    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+    shape = (len(arrays["truth"]), int(arrays["width"]))
+    return sparse.csr_matrix(parts, shape), arrays["chosen"], arrays["open"]
+
+
+def share_right(said: Array, arrays: Arrays, rest: Array) -> float:
+    return float(np.mean(said == arrays["truth"][rest]))
+
+
+def processor_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    begin = time.process_time()
+    value = work()
+    return time.process_time() - begin, value
+
+
 def timed(work: Callable[[], Any], times: int) -> tuple[float, Any]:
     best, value = float("inf"), None
     for _ in range(times):
@@ -95,15 +167,24 @@ def timed(work: Callable[[], Any], times: int) -> tuple[float, Any]:
     return best, value
 
 
-PEERS: dict[str, Callable[[Array, Array], Result]] = {
-    work.__name__: work for work in (krippendorff_alpha, irrcac_ac1, sklearn_kappas, crowdkit_dawid_skene)
+PEERS: dict[str, Callable[[Arrays], Result]] = {
+    work.__name__: work
+    for work in (
+        krippendorff_alpha,
+        irrcac_ac1,
+        sklearn_kappas,
+        crowdkit_dawid_skene,
+        smalltext_breaking_ties,
+        modal_margin,
+        modal_ranked_batch,
+    )
 }
 
 
 def main() -> None:
-    name, path = sys.argv[1:]
+    name, path = sys.argv[1:3]
     with np.load(path) as arrays:
-        result = PEERS[name](arrays["labels"], arrays["who"])
+        result = PEERS[name](arrays)
     result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps(result))
 

@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "QuestionKind": "core.choices.QuestionKind",
         "ImportKind": "core.choices.ImportKind",
+        "FunctionKind": "core.choices.FunctionKind",
         "JobKind": "core.choices.JobKind",
         "ProjectState": "core.choices.ProjectState",
         "ImportState": "core.choices.ImportState",

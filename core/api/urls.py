@@ -10,14 +10,19 @@ from core.api.views import (
     annotation,
     audit,
     export,
+    function,
     hlp,
     imports,
     item,
     job,
+    label_error,
     membership,
     project,
     record,
+    relabel,
     run,
+    selection,
+    spreading,
     tag,
     token,
 )
@@ -88,6 +93,25 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/hlp", hlp.Hlp.as_view(), name="hlp"),
     path("projects/<slug:slug>/runs", run.Runs.as_view(), name="runs"),
     path("projects/<slug:slug>/runs/<int:run_id>", run.OneRun.as_view(), name="run"),
+    path("projects/<slug:slug>/selections", selection.Selections.as_view(), name="selections"),
+    path(
+        "projects/<slug:slug>/selections/report", selection.SelectionReport.as_view(), name="selection-report"
+    ),
+    path("projects/<slug:slug>/selections/<int:number>", selection.OneSelection.as_view(), name="selection"),
+    path("projects/<slug:slug>/runs/<int:run_id>/model", run.RunModelFile.as_view(), name="run-model"),
+    path("projects/<slug:slug>/runs/<int:run_id>/score", run.ScoreRun.as_view(), name="run-score"),
+    path("projects/<slug:slug>/functions", function.Functions.as_view(), name="functions"),
+    path(
+        "projects/<slug:slug>/functions/report", function.FunctionsReport.as_view(), name="functions-report"
+    ),
+    path("projects/<slug:slug>/functions/apply", function.ApplyFunctions.as_view(), name="functions-apply"),
+    path(
+        "projects/<slug:slug>/functions/preview", function.PreviewFunction.as_view(), name="functions-preview"
+    ),
+    path("projects/<slug:slug>/functions/<int:function_id>", function.OneFunction.as_view(), name="function"),
+    path("projects/<slug:slug>/label-errors", label_error.LabelErrors.as_view(), name="label-errors"),
+    path("projects/<slug:slug>/spreading", spreading.Spreading.as_view(), name="spreading"),
+    path("projects/<slug:slug>/relabels", relabel.Relabels.as_view(), name="relabels"),
     path("projects/<slug:slug>/imports", imports.Imports.as_view(), name="imports"),
     path("projects/<slug:slug>/imports/preview", imports.PreviewImport.as_view(), name="import-preview"),
     path("projects/<slug:slug>/imports/<int:import_id>", imports.OneImport.as_view(), name="import"),

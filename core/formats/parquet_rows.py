@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO
 
 from core.formats.csv_rows import check_columns
@@ -11,6 +12,7 @@ from core.formats.table import Limits, Row
 
 MOST_BATCH_ROWS = 1024
 MOST_BATCH_BYTES = 64 * 2**20
+MOST_BATCH_NUMBERS = 2**20
 
 _MAGIC = b"PAR1"
 _FEWEST_BYTES = 12
@@ -19,10 +21,10 @@ _THRIFT_INTEGER = 0x15  # "next field, a 32-bit integer" in Thrift's compact pro
 
 
 class ParquetReader:
-    """Reads the footer at once; `rows()` yields plain Python values, times and decimals as text.
+    """Reads the footer at once; `rows()` yields plain Python values, lists of numbers, times and decimals as text.
 
     `stream` must be seekable. Raises FileError `truncated`, `invalid-parquet`, `too-large`, `zip-bomb`,
-    `unsupported-column` (bytes, durations, lists, objects), or one of csv_rows.check_columns.
+    `unsupported-column` (bytes, durations, other lists, objects), or one of csv_rows.check_columns.
     """
 
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
@@ -71,14 +73,18 @@ class ParquetReader:
             raise _invalid(error) from error
 
     def _batch_rows(self, group: int) -> int:
-        """Return how many rows to take at once: a dictionary can say one long text in every row."""
+        """Return how many rows to take at once: a dictionary can say one long text in every row.
+
+        Lists are counted by their numbers, of which each is an object of Python.
+        """
         metadata = self._file.metadata.row_group(group)
-        longest = 1
+        longest = numbers = 1
         for n in range(metadata.num_columns):
             column = metadata.column(n)
+            numbers = max(numbers, column.num_values // max(metadata.num_rows, 1))
             if column.has_dictionary_page and column.physical_type == "BYTE_ARRAY":
                 longest = max(longest, _page_bytes(self._stream, column.dictionary_page_offset))
-        return max(1, min(MOST_BATCH_ROWS, MOST_BATCH_BYTES // longest))
+        return max(1, min(MOST_BATCH_ROWS, MOST_BATCH_BYTES // longest, MOST_BATCH_NUMBERS // numbers))
 
     def _undictionaried(self, array: Any) -> Any:
         return array.dictionary_decode() if self._pa.types.is_dictionary(array.type) else array
@@ -110,6 +116,8 @@ class ParquetReader:
             return longest <= self._limits.field_characters and "\0" not in "".join(texts)
         if kinds <= {int, float}:
             return all(abs(value) <= MAX_SAFE_INTEGER for value in column if value is not None)
+        if kinds == {list}:
+            return self._is_clean(list(chain.from_iterable(filter(None, column))))
         return False
 
     def _check_ratio(self, given: int) -> None:
@@ -132,10 +140,10 @@ class ParquetReader:
             kind = field.type.value_type if types.is_dictionary(field.type) else field.type
             if types.is_decimal(kind) or (types.is_temporal(kind) and not types.is_duration(kind)):
                 found.add(field.name)
-            elif not self._is_plain(kind):
+            elif not self._is_plain(kind) and not self._is_numbers(kind):
                 raise FileError(
                     "unsupported-column",
-                    f"The column {field.name} is of type {field.type}; text, numbers and times are read.",
+                    f"The column {field.name} is of type {field.type}; text, numbers, lists of numbers and times are read.",
                     column=field.name,
                 )
         return frozenset(found)
@@ -144,6 +152,12 @@ class ParquetReader:
         types = self._pa.types
         tests = (types.is_string, types.is_large_string, types.is_integer, types.is_floating)
         return any(test(kind) for test in (*tests, types.is_boolean, types.is_null))
+
+    def _is_numbers(self, kind: Any) -> bool:
+        types = self._pa.types
+        if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
+            return False
+        return bool(types.is_integer(kind.value_type) or types.is_floating(kind.value_type))
 
 
 def _checked_size(stream: BinaryIO) -> int:

@@ -8,17 +8,25 @@ from typing import BinaryIO, Literal
 
 from core.formats.errors import RowError
 from core.formats.reader import read_rows
-from core.formats.rows import ANNOTATION_OPTIONAL, ANNOTATION_REQUIRED, GOLD_REQUIRED, PREDICTION_REQUIRED
+from core.formats.rows import (
+    ANNOTATION_OPTIONAL,
+    ANNOTATION_REQUIRED,
+    EMBEDDING,
+    EMBEDDING_REQUIRED,
+    GOLD_REQUIRED,
+    PREDICTION_REQUIRED,
+)
 from core.formats.table import DEFAULT_LIMITS, Format, Limits, Row
 
 PREVIEW_ROWS = 10
-Kind = Literal["items", "annotations", "gold", "predictions"]
+Kind = Literal["items", "annotations", "gold", "predictions", "embeddings"]
 
 _TARGETS: Mapping[Kind, tuple[str, ...]] = {
-    "items": ("id",),
+    "items": ("id", EMBEDDING),
     "annotations": (*ANNOTATION_REQUIRED, *ANNOTATION_OPTIONAL),
     "gold": GOLD_REQUIRED,
     "predictions": PREDICTION_REQUIRED,
+    "embeddings": EMBEDDING_REQUIRED,
 }
 # Names seen in the wild, compared in lower case with everything but letters and digits taken out.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +49,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "elapsed_ms": ("elapsedms", "durationms"),
     "repeat": ("repeat", "round"),
     "pass": ("pass",),
+    EMBEDDING: ("embedding", "embeddings", "vector", "emb"),
 }
 # In a file of predictions the model's own column goes first: many name the truth beside it.
 _MODEL_LABELS = ("prediction", "predictedlabel", "predicted", "predlabel", "pred", "output")

@@ -4,7 +4,10 @@
 target to source. A file column that no target claims keeps its own name.
 """
 
+import json
+import math
 import re
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
@@ -19,6 +22,9 @@ ANNOTATION_REQUIRED = ("item_id", "annotator", "question", "label")
 ANNOTATION_OPTIONAL = ("created_at", "elapsed_ms", "repeat", "pass")
 GOLD_REQUIRED = ("item_id", "question", "label")
 PREDICTION_REQUIRED = GOLD_REQUIRED
+EMBEDDING = "embedding"
+EMBEDDING_REQUIRED = ("item_id", EMBEDDING)
+MOST_NUMBERS = 4096
 
 _META = "meta."
 PROB = "prob."
@@ -30,13 +36,26 @@ Label = str | int | float | bool | list[object]
 
 
 class ItemRow(NamedTuple):
-    """An item to publish; `id` is None where the file gives none."""
+    """An item to publish; `id` is None where the file gives none.
+
+    `vector` is its embedding as float32 numbers, little-endian, or None.
+    """
 
     number: int
     line: int
     id: str | None
     data: dict[str, object]
     meta: dict[str, object]
+    vector: bytes | None = None
+
+
+class EmbeddingRow(NamedTuple):
+    """The embedding of an item that is there, as in `ItemRow`."""
+
+    number: int
+    line: int
+    item_id: str
+    vector: bytes
 
 
 class AnnotationRow(NamedTuple):
@@ -91,8 +110,9 @@ _T = TypeVar("_T")
 def item_rows(rows: Rows, columns: Mapping[str, str] | None = None) -> Iterator[ItemRow | RowError]:
     """Yield items: nested ({"id", "data": {…}, "meta": {…}}) or flat (`id`, `meta.*`, the rest is data).
 
-    In a nested row, keys beside these three are kept in `meta`. Targets of `columns` are `id`, `meta.<key>`
-    or a key of data; sources are columns, or in a nested row keys of data and `meta.<key>`.
+    `embedding`, a column or a key beside `data`, is the item's vector and no data. In a nested row, other keys
+    beside these are kept in `meta`. Targets of `columns` are `id`, `embedding`, `meta.<key>` or a key of data;
+    sources are columns, or in a nested row keys of data and `meta.<key>`.
     Raises FileError `missing-column`, `column-conflict` or `no-data-columns`.
     """
     renames = _renames(columns)
@@ -135,6 +155,12 @@ def prediction_rows(
     yield from _typed(rows, lambda row: _prediction(row, sources, renames, claimed))
 
 
+def embedding_rows(rows: Rows, columns: Mapping[str, str] | None = None) -> Iterator[EmbeddingRow | RowError]:
+    """Yield embeddings; other columns are not read. Raises FileError as `annotation_rows` does."""
+    sources = _sources(rows, columns, EMBEDDING_REQUIRED, ())
+    yield from _typed(rows, lambda row: _embedding(row, sources))
+
+
 def _typed(rows: Rows, make: Callable[[Row], _T]) -> Iterator[_T | RowError]:
     for row in rows:
         if isinstance(row, RowError):
@@ -164,7 +190,7 @@ def _check_item_columns(found: tuple[str, ...], renames: Mapping[str, str]) -> N
     if len(set(targets)) != len(targets):
         twice = next(name for name in targets if targets.count(name) > 1)
         raise FileError("column-conflict", f"Two columns would both become {twice}.", column=twice)
-    if all(name == "id" or name.startswith(_META) for name in targets):
+    if all(name in {"id", EMBEDDING} or name.startswith(_META) for name in targets):
         raise FileError("no-data-columns", "The file has no column with data to label.", columns=list(found))
 
 
@@ -176,6 +202,7 @@ def _item(row: Row, renames: Mapping[str, str]) -> ItemRow:
     data: dict[str, object] = {}
     meta: dict[str, object] = {}
     raw_id: object = None
+    raw_vector: object = None
     if renames:
         values = _renamed(values, renames)
     for name, value in values.items():
@@ -185,9 +212,11 @@ def _item(row: Row, renames: Mapping[str, str]) -> ItemRow:
             meta[name[5:]] = value
         elif name == "meta" and isinstance(value, dict):
             meta.update(value)
+        elif name == EMBEDDING:
+            raw_vector = value
         else:
             data[name] = value
-    return _checked_item(row, raw_id, data, meta)
+    return _checked_item(row, raw_id, data, meta, raw_vector)
 
 
 def _nested_item(row: Row, nested: dict[str, object], renames: Mapping[str, str]) -> ItemRow:
@@ -196,24 +225,27 @@ def _nested_item(row: Row, nested: dict[str, object], renames: Mapping[str, str]
         raise _Refusal("meta", "not-an-object", "meta is an object with named values.")
     meta: dict[str, object] = dict(inner or {})
     for name, value in row.values.items():
-        if name not in {"id", "data", "meta"}:
+        if name not in {"id", "data", "meta", EMBEDDING}:
             if name in meta:
                 raise _Refusal(name, "column-conflict", f"{name} stands both beside meta and in it.")
             meta[name] = value
-    raw_id = row.values.get("id")
+    raw_id, raw_vector = row.values.get("id"), row.values.get(EMBEDDING)
     if not renames:
-        return _checked_item(row, raw_id, nested, meta)
+        return _checked_item(row, raw_id, nested, meta, raw_vector)
     data: dict[str, object] = {}
     moved: dict[str, object] = {}
     for source, value in (*nested.items(), *((_META + key, value) for key, value in meta.items())):
         target = renames.get(source, source)
         if target == "id" and source != "id":
             raw_id = value
+        elif target == EMBEDDING and source != EMBEDDING:
+            raw_vector = value
         elif target in data or target in moved:
             raise _Refusal(target, "column-conflict", f"Two values would both become {target}.")
         else:
             (moved if target.startswith(_META) else data)[target] = value
-    return _checked_item(row, raw_id, data, {key[5:]: value for key, value in moved.items()})
+    meta = {key[5:]: value for key, value in moved.items()}
+    return _checked_item(row, raw_id, data, meta, raw_vector)
 
 
 def _renamed(values: Mapping[str, object], renames: Mapping[str, str]) -> dict[str, object]:
@@ -226,10 +258,13 @@ def _renamed(values: Mapping[str, object], renames: Mapping[str, str]) -> dict[s
     return found
 
 
-def _checked_item(row: Row, raw_id: object, data: dict[str, object], meta: dict[str, object]) -> ItemRow:
+def _checked_item(
+    row: Row, raw_id: object, data: dict[str, object], meta: dict[str, object], raw_vector: object
+) -> ItemRow:
     if not data:
         raise _Refusal("data", "no-data", "The item has nothing to label.")
-    return ItemRow(row.number, row.line, None if raw_id is None else _name("id", raw_id), data, meta)
+    name = None if raw_id is None else _name("id", raw_id)
+    return ItemRow(row.number, row.line, name, data, meta, _vector(raw_vector))
 
 
 def _sources(
@@ -315,6 +350,37 @@ def _probability(column: str, value: object) -> float:
     if number is None or not 0 <= number <= 1:
         raise _Refusal(column, "bad-probability", f"{column} must be a number from 0 to 1.")
     return number
+
+
+def _embedding(row: Row, sources: Mapping[str, str]) -> EmbeddingRow:
+    values = dict(row.values)
+    item_id = _name("item_id", _taken(values, sources, "item_id"))
+    vector = _vector(_taken(values, sources, EMBEDDING))
+    if vector is None:
+        raise _Refusal(EMBEDDING, "missing-value", "The row has no embedding.")
+    return EmbeddingRow(row.number, row.line, item_id, vector)
+
+
+def _vector(value: object) -> bytes | None:
+    """Return a list of numbers, or its JSON text, as float32; None for null and the empty cell."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, list) or not value or not set(map(type, value)) <= {int, float}:
+        raise _Refusal(EMBEDDING, "bad-embedding", "An embedding is a list of numbers.")
+    if len(value) > MOST_NUMBERS:
+        detail = f"The embedding has {len(value):,} numbers; at most {MOST_NUMBERS:,} are taken."
+        raise _Refusal(EMBEDDING, "bad-embedding-length", detail)
+    try:
+        if all(map(math.isfinite, value)):
+            return struct.pack(f"<{len(value)}f", *value)
+    except (OverflowError, struct.error):
+        pass
+    raise _Refusal(EMBEDDING, "bad-embedding", "A number of the embedding is beyond what 32 bits hold.")
 
 
 _ABSENT = object()

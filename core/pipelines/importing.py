@@ -16,11 +16,13 @@ from core.formats.reader import read_rows
 from core.formats.rows import (
     PROB,
     AnnotationRow,
+    EmbeddingRow,
     GoldRow,
     ItemRow,
     Label,
     PredictionRow,
     annotation_rows,
+    embedding_rows,
     gold_rows,
     item_rows,
     prediction_rows,
@@ -39,6 +41,7 @@ from core.services.staging import MOST_REPEATS, Chunk, NewAnswer, NewItem, Refus
 
 CHUNK_ROWS = 5000
 CHUNK_IMAGES = 50
+CHUNK_VECTORS = 1000
 ZIP_HEAD = b"PK\x03\x04"
 CHUNK_CHARACTERS = 4 * 2**20
 LONGEST_ITEM = 2**20
@@ -108,6 +111,8 @@ def _chunks(file: BinaryIO, source: Import) -> Iterator[Chunk]:
     source.format, source.encoding = rows.format, rows.encoding or ""
     if source.kind == ImportKind.ITEMS:
         return ahead(_item_chunks(item_rows(rows, source.columns), source))
+    if source.kind == ImportKind.EMBEDDINGS:
+        return _embedding_chunks(embedding_rows(rows, source.columns), source.project_id)
     checker = AnswerChecker(source.project)
     if source.kind == ImportKind.GOLD:
         return map(checker.chunk, _batched(gold_rows(rows, source.columns)))
@@ -145,9 +150,9 @@ def _image_rows(file: BinaryIO, source: Import) -> Iterator[ItemRow]:
         raise
 
 
-def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+def _batched(rows: Iterable[_Row], most: int = CHUNK_ROWS) -> Iterator[list[_Row]]:
     rows = iter(rows)
-    while batch := list(islice(rows, CHUNK_ROWS)):
+    while batch := list(islice(rows, most)):
         yield batch
 
 
@@ -157,13 +162,18 @@ def _refused(error: RowError) -> Refused:
     )
 
 
+def _unknown_item(row: AnnotationRow | GoldRow | PredictionRow | EmbeddingRow) -> Refused:
+    detail = f"The project has no item {row.item_id!r}."
+    return Refused(row.number, row.line, "item_id", "unknown-item", detail)
+
+
 # --- Items ------------------------------------------------------------------------------------------
 
 
 def _item_chunks(
     rows: Iterator[ItemRow | RowError] | Iterator[ItemRow], source: Import, most: int = CHUNK_ROWS
 ) -> Iterator[Chunk]:
-    """Chunks of at most so many rows and about 4 million characters."""
+    """Chunks of at most so many rows and about 4 million characters, vectors counted by their bytes."""
     make = ItemMaker(source.project, source.file_hash)
     accepted: list[NewItem] = []
     refused: list[Refused] = []
@@ -174,7 +184,7 @@ def _item_chunks(
             refused.append(made)
         else:
             accepted.append(made)
-            size += len(made.data) + len(made.meta)
+            size += len(made.data) + len(made.meta) + len(made.vector or b"")
         if size > CHUNK_CHARACTERS or len(accepted) + len(refused) >= most:
             yield Chunk(accepted, refused)
             accepted, refused, size = [], [], 0
@@ -205,7 +215,23 @@ class ItemMaker:
         digest = keyed.digest()
         position = int.from_bytes(digest[:5], "big")
         part = AuditPart.STREAM if int.from_bytes(digest[5:], "big") < self._slice else AuditPart.NONE
-        return NewItem(row.number, row.line, row.id or "", data, meta, part.value, position)
+        return NewItem(row.number, row.line, row.id or "", data, meta, part.value, position, row.vector)
+
+
+def _embedding_chunks(rows: Iterator[EmbeddingRow | RowError], project_id: int) -> Iterator[Chunk]:
+    """Chunks of vectors for items that are there; one statement each."""
+    for batch in _batched(rows, CHUNK_VECTORS):
+        known = item_ids(project_id, {row.item_id for row in batch if not isinstance(row, RowError)})
+        accepted: list[NewItem] = []
+        refused: list[Refused] = []
+        for row in batch:
+            if isinstance(row, RowError):
+                refused.append(_refused(row))
+            elif row.item_id in known:
+                accepted.append(NewItem(row.number, row.line, row.item_id, "{}", "{}", "", 0, row.vector))
+            else:
+                refused.append(_unknown_item(row))
+        yield Chunk(accepted, refused)
 
 
 # --- Annotations, gold, predictions -----------------------------------------------------------------
@@ -245,8 +271,7 @@ class AnswerChecker:
     def _answer(self, row: _Said, items: dict[str, int]) -> NewAnswer | Refused:
         item_id = items.get(row.item_id)
         if item_id is None:
-            detail = f"The project has no item {row.item_id!r}."
-            return Refused(row.number, row.line, "item_id", "unknown-item", detail)
+            return _unknown_item(row)
         question = self._schema.question(row.question)
         if question is None:
             detail = f"The project has no question {row.question!r}."

@@ -10,17 +10,31 @@ from django.db import InterfaceError, OperationalError
 from core.choices import JobKind
 from core.exceptions import DomainError
 from core.models import Job
+from core.pipelines.features import run_features
+from core.pipelines.function import run_weak
 from core.pipelines.importing import run_import
+from core.pipelines.label_error import run_errors
 from core.pipelines.overlap import run_overlap
 from core.pipelines.report import run_report
+from core.pipelines.selection import run_score, run_selection
+from core.pipelines.spreading import run_spread
+from core.pipelines.training import run_predict, run_train
 from core.services.job import JobCancelled, LostClaim, claim_job, end_cancelled, fail_job
 
 logger = logging.getLogger("labelapp.jobs")
 
 PIPELINES: Mapping[str, Callable[[Job], None]] = {
+    JobKind.ERRORS: run_errors,
+    JobKind.FEATURES: run_features,
     JobKind.IMPORT: run_import,
     JobKind.OVERLAP: run_overlap,
+    JobKind.PREDICT: run_predict,
     JobKind.REPORT: run_report,
+    JobKind.SCORE: run_score,
+    JobKind.SELECT: run_selection,
+    JobKind.SPREAD: run_spread,
+    JobKind.TRAIN: run_train,
+    JobKind.WEAK: run_weak,
 }
 
 

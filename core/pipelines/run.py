@@ -1,5 +1,10 @@
-"""A run that comes with its predictions in one request: checked as the rows of a file are, all or nothing."""
+"""Runs by request: one that comes with its predictions, checked as the rows of a file are; one to be trained here;
+and a model as a file.
+"""
 
+import io
+import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, cast
@@ -8,9 +13,10 @@ from core.exceptions import Invalid
 from core.formats.errors import RowError
 from core.formats.rows import PredictionRow, prediction_rows
 from core.formats.table import Row
-from core.models import Membership, Run
+from core.models import FeatureSet, Job, Membership, Run
 from core.pipelines.importing import AnswerChecker
-from core.services.run import create_run
+from core.selectors.run import model_content
+from core.services.run import create_run, start_training
 from core.services.staging import NewAnswer
 
 MOST_PREDICTIONS = 10_000
@@ -73,3 +79,42 @@ def _checked(membership: Membership, rows: list[dict[str, object]]) -> list[NewA
         sentence = f"{len(wrong):,} of the predictions are wrong; nothing was saved."
         raise Invalid("bad-predictions", sentence, errors=errors)
     return accepted
+
+
+def train_run(membership: Membership, body: Mapping[str, Any]) -> Job:
+    """The job that trains what ``train`` asks for. Raises Invalid ``unknown-field``, and what start_training raises."""
+    other = [name for name in body if name != "train"]
+    if other:
+        raise Invalid("unknown-field", f"Beside train there is no field {other[0][:60]!r}.")
+    return start_training(membership, body["train"])
+
+
+def model_archive(run: Run) -> bytes:
+    """A zip file with the model and all that scoring takes; the same run always gives the same bytes.
+
+    ``model.npz``: the arrays of numerics.classifier; ``features.json`` and ``basis.npz``: how items become rows
+    (numerics.features); ``model.json``: the run, its classes and metrics. Raises ModelDropped.
+    """
+    told = {
+        "run": run.pk,
+        "name": run.name,
+        "code_version": run.code_version,
+        "question": None if run.question is None else run.question.key,
+        "classes": (run.metrics or {}).get("classes", []),
+        "labels_digest": run.labels_digest,
+        "n_labels": run.n_labels,
+        "seed": run.seed,
+        "parameters": run.parameters,
+        "metrics": run.metrics,
+        "created_at": run.created_at.isoformat(),
+    }
+    parts = {"model.json": json.dumps(told, indent=2).encode(), "model.npz": model_content(run)}
+    if run.feature_set_id is not None:
+        features = FeatureSet.objects.get(pk=run.feature_set_id)
+        parts["features.json"] = json.dumps(features.spec, indent=2).encode()
+        parts["basis.npz"] = bytes(features.basis)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return file.getvalue()

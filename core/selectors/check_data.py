@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from core.choices import AuditPart, Lane, Stream
 from core.models import Project
 from core.selectors.progress import progress_of
 
@@ -205,6 +206,34 @@ RULES = (
         "SELECT i.project_id FROM core_item i WHERE i.audit <> '' GROUP BY i.project_id "
         f"HAVING sum(CASE WHEN i.audit = 'holdout' THEN 1 ELSE 0 END) > {MOST_HOLDOUT} "
         f"OR {HOLDOUT_SHARE} * sum(CASE WHEN i.audit = 'holdout' THEN 1 ELSE 0 END) > count(*)",
+    ),
+    Rule(
+        "item-picked",
+        "an item in the lane of picks that no round has put there, or beyond the lane's end",
+        "SELECT i.id FROM core_item i JOIN core_project p ON p.id = i.project_id "
+        f"WHERE i.lane = {Lane.PICKED.value} AND (i.position > p.picked OR NOT EXISTS "
+        "(SELECT 1 FROM core_pick k JOIN core_selection s ON s.id = k.selection_id "
+        "WHERE k.item_id = i.id AND s.applied_at IS NOT NULL))",
+        "lanes",
+    ),
+    Rule(
+        "pick-stream",
+        "a pick that is not of the part of the items that its stream draws from",
+        "SELECT k.id FROM core_pick k JOIN core_item i ON i.id = k.item_id WHERE i.audit <> "
+        f"CASE k.stream WHEN '{Stream.AUDIT.value}' THEN '{AuditPart.STREAM.value}' "
+        f"WHEN '{Stream.HOLDOUT.value}' THEN '{AuditPart.HOLDOUT.value}' ELSE '{AuditPart.NONE.value}' END",
+    ),
+    Rule(
+        "pick-project",
+        "a round that chose an item of another project",
+        "SELECT k.id FROM core_pick k JOIN core_item i ON i.id = k.item_id "
+        "JOIN core_selection s ON s.id = k.selection_id WHERE s.project_id <> i.project_id",
+    ),
+    Rule(
+        "round-queue",
+        "several rounds of a project are in the queue at once",
+        "SELECT s.project_id FROM core_selection s WHERE s.applied_at IS NOT NULL AND s.ended_at IS NULL "
+        "GROUP BY s.project_id HAVING count(*) > 1",
     ),
     Rule(
         "staged-rows",

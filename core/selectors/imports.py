@@ -89,6 +89,6 @@ def import_line(source: Import) -> dict[str, Any]:
 
 
 def replaced_by(source: Import) -> int:
-    """How many earlier predictions of its run a published import has replaced."""
+    """How many earlier predictions of its run, or embeddings, a published import has replaced."""
     told = source.job.result if source.job else None
     return int(told.get("replaced", 0)) if told else 0

@@ -9,17 +9,25 @@ from core.choices import JobState
 from core.exceptions import Missing
 from core.models import Job
 
+UNFINISHED = [JobState.QUEUED, JobState.RUNNING, JobState.WAITING]
+
 
 def jobs_of(project_id: int) -> QuerySet[Job]:
-    """A project's jobs, newest first."""
-    return (
-        Job.objects.filter(project_id=project_id).select_related("created_by").order_by("-created_at", "-pk")
-    )
+    """A project's jobs, newest first; a job's parts are not told apart from it."""
+    jobs = Job.objects.filter(project_id=project_id, parent=None)
+    return jobs.select_related("created_by").order_by("-created_at", "-pk")
 
 
 def unfinished_jobs(project_id: int) -> QuerySet[Job]:
-    """Those that wait or run."""
-    return jobs_of(project_id).filter(state__in=[JobState.QUEUED, JobState.RUNNING])
+    """Those that have not ended."""
+    return jobs_of(project_id).filter(state__in=UNFINISHED)
+
+
+def parts_of(job: Job) -> list[UUID]:
+    """The parts of a job that wait for a worker."""
+    return list(
+        job.parts.filter(state=JobState.QUEUED).order_by("created_at", "pk").values_list("pk", flat=True)
+    )
 
 
 def job_by_id(job_id: UUID) -> Job:

@@ -40,9 +40,22 @@ def document_of(project: Project) -> dict[str, Any]:
             "sure": float(project.overlap_sure),
             "budget": project.overlap_budget,
         },
+        "selection": selection_document(project),
         "guideline": project.guideline.text if project.guideline else "",
         "questions": [question_document(spec) for spec in schema_of(project).questions],
         "display": project.display,
+    }
+
+
+def selection_document(project: Project) -> dict[str, Any]:
+    """How the project chooses what to label next, as its document says it."""
+    specs = schema_of(project).questions
+    return {
+        "on": project.selection_on,
+        "strategy": project.selection_strategy,
+        "size": project.selection_size,
+        "seed": project.selection_seed,
+        "question": next((one.key for one in specs if one.id == project.selection_question_id), None),
     }
 
 

@@ -1,4 +1,4 @@
-"""Set counters to what they count, row by row, under the same locks that the work itself takes."""
+"""Set counters to what they count, and items into their lanes, under the same locks that the work itself takes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,19 +6,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from core.choices import ItemState, LeaseState, Pass
+from core.choices import ItemState, Lane, LeaseState, Pass
 from core.models import Annotation, Batch, Flag, Import, Item, Lease, Membership, Project
 from core.selectors.check_data import RULES, broken_ids
 from core.selectors.overlap import wanted
 from core.services.imports import clear_staging
 from core.services.lease import SHARED
+from core.services.pick import main_position
 from core.services.progress import recount
 
 
 def fix_counters() -> int:
     """Repair every counter that differs from the facts; returns how many rows were changed.
 
-    Nothing but counters is touched: a rule that is broken by the facts themselves stays to be looked at.
+    Nothing but counters and an item's place in the queue is touched: a rule that is broken by the facts themselves stays to be looked at.
     """
     fixed = 0
     for kind, fix in _FIXES.items():
@@ -56,6 +57,12 @@ def _fix_item(pk: int) -> None:
 
 
 @transaction.atomic
+def _fix_lane(pk: int) -> None:
+    item = Item.objects.select_for_update(of=("self",)).select_related("project", "batch").get(pk=pk)
+    Item.objects.filter(pk=pk).update(lane=Lane.MAIN, position=main_position(item, item.project.audit_key))
+
+
+@transaction.atomic
 def _fix_member(pk: int) -> None:
     member = Membership.objects.select_for_update(of=("self",)).get(pk=pk)
     retests = Annotation.objects.filter(annotator=member, current=True, voided=False, pass_kind=Pass.RETEST)
@@ -81,6 +88,7 @@ def _fix_staging(pk: int) -> None:
 
 _FIXES: Mapping[str, Callable[[Any], None]] = {
     "items": _fix_item,
+    "lanes": _fix_lane,
     "members": _fix_member,
     "batches": _fix_batch,
     "staging": _fix_staging,

@@ -1,6 +1,8 @@
 """Projects: made from a document, changed, paused, archived, cloned."""
 
+import hashlib
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -10,14 +12,17 @@ from django.db.models.functions import Greatest, Least
 from django.utils.text import slugify
 
 from core.access import Actor, may_create_projects
-from core.choices import AuditPart, ItemState, ProjectState, Role
+from core.choices import AuditPart, ItemState, ProjectState, Role, Strategy
 from core.exceptions import Conflict, Invalid, NotAllowed, Stale
 from core.models import Item, Membership, Project, ProjectTotals, User
 from core.selectors.project import document_of
+from core.selectors.question import read_schema
+from core.selectors.selection import learnable, learnable_question
 from core.services.archive import check_open
 from core.services.audit import record
 from core.services.completeness import lock_items
 from core.services.guideline import first_version
+from core.services.pick import stop_choosing
 from core.services.progress import recount
 from core.services.question import Problems, create_questions
 
@@ -35,16 +40,21 @@ FIELDS = frozenset(
         "retest",
         "gold_rate",
         "adaptive",
+        "selection",
         "guideline",
         "questions",
         "display",
+        "seed",
     }
 )
 OVERLAPS = frozenset({"overlap", "audit_overlap", "overlap_most"})
 MOST_RETEST_RATE = Decimal("0.5")
 LEAST_SURE, MOST_SURE = Decimal("0.5"), Decimal("0.999")
 CLEARED = frozenset({"overlap_most", "overlap_budget"})  # settings that can be nothing
-SETTINGS = FIELDS - {"slug", "guideline", "questions"}
+SETTINGS = FIELDS - {"slug", "guideline", "questions", "seed"}
+SELECTION = frozenset({"on", "strategy", "size", "seed", "question"})
+LEAST_SIZE, MOST_SIZE = 5, 500
+MOST_SEED = 2**31 - 1
 
 
 def create_project(user: User, document: Any) -> Project:
@@ -82,6 +92,8 @@ def _create(user: User | None, document: Any, owner: str) -> Project:
     fields = _settings({"overlap": 1, **document}, problems)
     fields.setdefault("audit_overlap", fields.get("overlap", 1))
     _check_most(fields.get("overlap", 1), fields.get("overlap_most"), problems)
+    if "seed" in document:
+        fields.update(_keyed(document["seed"], str(slug), problems))
     guideline = document.get("guideline", "")
     if not isinstance(guideline, str):
         problems.add("/guideline", "not-a-text", "The guideline is a text, in Markdown")
@@ -91,6 +103,9 @@ def _create(user: User | None, document: Any, owner: str) -> Project:
     with transaction.atomic():
         project = Project.objects.create(**{**fields, "slug": slug, "name": name, "created_by": user})
         create_questions(project, document.get("questions"), problems)
+        if not problems.errors:
+            project.selection_question_id = _selection_question(project, document, problems)
+            project.save(update_fields=["selection_question"])
         problems.raise_any()
     ProjectTotals.objects.create(project=project)
     first_version(project, user, guideline)
@@ -120,6 +135,8 @@ def _settings(document: dict[str, Any], problems: Problems) -> dict[str, Any]:
         fields.update(_retest(document["retest"], problems))
     if "adaptive" in document:
         fields.update(_adaptive(document["adaptive"], problems))
+    if "selection" in document:
+        fields.update(_selection(document["selection"], problems))
     if "display" in document:
         fields["display"] = _display(document["display"], problems)
     return {name: value for name, value in fields.items() if value is not None or name in CLEARED}
@@ -179,6 +196,97 @@ def _adaptive(value: Any, problems: Problems) -> dict[str, Any]:
     }
 
 
+def _selection(value: Any, problems: Problems) -> dict[str, Any]:
+    """How to choose what to label next; only what is named. Its question is looked up by ``_selection_question``."""
+    if not isinstance(value, dict):
+        example = '{"on": true, "strategy": "hybrid", "size": 50, "seed": 0, "question": null}'
+        problems.add("/selection", "not-an-object", f"selection is {example}")
+        return {}
+    problems.unknown("/selection", value, SELECTION)
+    fields: dict[str, Any] = {}
+    if "on" in value:
+        if not isinstance(value["on"], bool):
+            problems.add("/selection/on", "not-a-flag", "on is true or false")
+        fields["selection_on"] = value["on"] is True
+    if "strategy" in value:
+        fields["selection_strategy"] = _checked(checked_strategy, value, "strategy", problems)
+    if "size" in value:
+        fields["selection_size"] = _checked(checked_size, value, "size", problems)
+    if "seed" in value:
+        fields["selection_seed"] = _checked(checked_seed, value, "seed", problems)
+    return fields
+
+
+def _checked(check: Callable[[Any], Any], value: dict[str, Any], name: str, problems: Problems) -> Any:
+    try:
+        return check(value[name])
+    except Invalid as refusal:
+        problems.add(f"/selection/{name}", refusal.code, refusal.detail)
+        return None
+
+
+def checked_strategy(value: Any) -> str:
+    """Raises Invalid ``bad-strategy``."""
+    if value not in Strategy.values:
+        raise Invalid("bad-strategy", f"A strategy is one of {', '.join(Strategy.values)}")
+    return str(value)
+
+
+def checked_size(value: Any) -> int:
+    """Raises Invalid ``bad-size``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not LEAST_SIZE <= value <= MOST_SIZE:
+        raise Invalid("bad-size", f"A size is a whole number from {LEAST_SIZE} to {MOST_SIZE}")
+    return value
+
+
+def checked_seed(value: Any) -> int:
+    """Raises Invalid ``bad-seed``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SEED:
+        raise Invalid("bad-seed", f"A seed is a whole number from 0 to {MOST_SEED}")
+    return value
+
+
+def _selection_question(project: Project, document: dict[str, Any], problems: Problems) -> int | None:
+    """The id of the question to choose for, as the document or else the project has it; None: the first one.
+
+    Where selection is on there must be one that can be learnt.
+    """
+    selection = document.get("selection")
+    wanted = selection if isinstance(selection, dict) else {}
+    question_id = project.selection_question_id
+    schema = read_schema(project.pk)
+    if "question" in wanted:
+        key = wanted["question"]
+        spec = schema.question(key) if isinstance(key, str) else None
+        question_id = spec.id if spec else None
+        if key is not None and (spec is None or not learnable(spec)):
+            problems.add(
+                "/selection/question",
+                "no-learnable-question",
+                "Only questions of kind single or scale with two classes can be learnt",
+            )
+    project.selection_question_id = question_id
+    if project.selection_on and "on" in wanted and learnable_question(project, schema) is None:
+        problems.add(
+            "/selection/on",
+            "no-learnable-question",
+            "There is no question of kind single or scale with two classes to learn",
+        )
+    return question_id
+
+
+def _keyed(seed: Any, slug: str, problems: Problems) -> dict[str, str]:
+    """The key of the audit slice from a seed, so that the same document and items make the same slice elsewhere.
+
+    Whoever knows the seed can then tell beforehand which items and passes are whose; without it nobody can.
+    """
+    try:
+        seed = checked_seed(seed)
+    except Invalid as refusal:
+        problems.add("/seed", refusal.code, refusal.detail)
+    return {"audit_key": hashlib.sha256(f"labelapp audit {seed} {slug}".encode()).hexdigest()}
+
+
 def _check_most(overlap: int, most: int | None, problems: Problems) -> None:
     if most is not None and most < overlap:
         problems.add("/adaptive/most", "out-of-range", f"This is at least the overlap, which is {overlap}")
@@ -200,6 +308,9 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
     Raising the overlap opens finished items again; lowering it closes open ones and loses nothing. Places that
     adaptive overlap bought stay up to its new ``most``; what nobody has taken of the others can be bought again.
     """
+    wanted = changes.get("selection")
+    if isinstance(wanted, dict) and wanted.get("on") is False:
+        stop_choosing(membership.project_id)
     if {"overlap", "audit_overlap", "adaptive"} & set(changes):
         lock_items(membership.project_id)
     project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
@@ -213,6 +324,9 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
     fields = _settings(changes, problems)
     if "name" in changes:
         fields["name"] = _name(changes, problems)
+    if isinstance(wanted, dict):
+        project.selection_on = fields.get("selection_on", project.selection_on)
+        fields["selection_question_id"] = _selection_question(project, changes, problems)
     _check_most(
         fields.get("overlap", project.overlap), fields.get("overlap_most", project.overlap_most), problems
     )

@@ -11,6 +11,7 @@ from core.models import Batch, Import, Item, Job, Membership, Outbox, Project
 from core.selectors.question import Schema, schema_of
 from core.services.audit import record
 from core.services.completeness import COUNTS, missing
+from core.services.features import start_features
 from core.services.imports import clear_staging, forget_file, result_of
 from core.services.job import beat, finish_job
 from core.services.run import named_run
@@ -41,6 +42,8 @@ def publish(job: Job, source: Import, settled: int | None = None) -> None:
     counts: dict[str, int] = {}
     if source.kind == ImportKind.ITEMS:
         _publish_items(source)
+    elif source.kind == ImportKind.EMBEDDINGS:
+        counts["replaced"] = _publish_embeddings(source)
     elif source.kind == ImportKind.GOLD:
         _publish_gold(source)
     elif source.kind == ImportKind.PREDICTIONS:
@@ -94,9 +97,12 @@ def _publish_items(source: Import) -> None:
     _choose_holdout(source)
     _insert_items(source, project, batch)
     analyse("core_item")
+    _insert_vectors(source, batch.number)
     source.batch = batch
     Outbox.objects.create(project=project, items=source.accepted)
     _follow_overlap(project, batch)
+    if project.selection_on:
+        start_features(project, None)
 
 
 def _choose_holdout(source: Import) -> None:
@@ -139,6 +145,36 @@ def _follow_overlap(project: Project, batch: Batch) -> None:
     ):
         if old != new:
             Item.objects.filter(batch=batch, audit__in=parts).update(target=new, free=new)
+
+
+# --- Embeddings -------------------------------------------------------------------------------------
+
+
+def _publish_embeddings(source: Import) -> int:
+    """A later vector of an item replaces the earlier one; returns how many were replaced."""
+    replaced = _count(
+        "SELECT count(*) FROM core_stageditem s JOIN core_item i ON i.external_id = s.external_id "
+        "AND i.project_id = %s JOIN core_itemvector v ON v.item_id = i.id WHERE s.source_id = %s",
+        *(source.project_id, source.pk),
+    )
+    _insert_vectors(source)
+    return replaced
+
+
+def _insert_vectors(source: Import, batch_number: int = 0) -> None:
+    """Give their vectors to the items of the staged rows; rows without an id are items of this batch."""
+    made = run(
+        f"""
+        INSERT INTO core_itemvector (item_id, content)
+        SELECT i.id, s.vector FROM core_stageditem s
+        JOIN core_item i ON i.project_id = %s AND i.external_id = {ITEM_ID}
+        WHERE s.source_id = %s AND s.vector IS NOT NULL
+        ON CONFLICT (item_id) DO UPDATE SET content = excluded.content
+        """,
+        *(source.project_id, batch_number, source.pk),
+    )
+    if made:
+        analyse("core_itemvector")
 
 
 # --- Annotations ------------------------------------------------------------------------------------

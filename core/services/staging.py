@@ -14,10 +14,15 @@ from core.services.job import beat
 
 MOST_REFUSED = 100_000
 MOST_REPEATS = 1000
+ABOUT_ITEMS = (ImportKind.ITEMS, ImportKind.EMBEDDINGS)
+FLOAT_BYTES = 4
 
 
 class NewItem(NamedTuple):
-    """One item to stage; ``data`` and ``meta`` are JSON texts."""
+    """One item to stage; ``data`` and ``meta`` are JSON texts, ``vector`` is as in ItemVector.
+
+    A row of a file of embeddings has an item's id and a vector, and none of the rest.
+    """
 
     row: int
     line: int
@@ -26,6 +31,7 @@ class NewItem(NamedTuple):
     meta: str
     audit: str
     position: int
+    vector: bytes | None = None
 
 
 class NewAnswer(NamedTuple):
@@ -76,13 +82,16 @@ def stage(job: Job, source: Import, chunk: Chunk, progress: float) -> None:
     """Write one chunk and the progress, all or nothing. Raises LostClaim, JobCancelled."""
     beat(job, progress)
     if chunk.accepted:
-        table = "core_stageditem" if source.kind == ImportKind.ITEMS else "core_stagedanswer"
-        _insert(table, source.pk, chunk.accepted)
+        _insert(_table_of(source), source.pk, chunk.accepted)
     _keep_refused(source, chunk.refused)
     source.rows += len(chunk.accepted) + len(chunk.refused)
     source.accepted += len(chunk.accepted)
     source.rejected += len(chunk.refused)
     _save_counts(source)
+
+
+def _table_of(source: Import) -> str:
+    return "core_stageditem" if source.kind in ABOUT_ITEMS else "core_stagedanswer"
 
 
 def _insert(table: str, source_id: int, rows: Sequence[NewItem] | Sequence[NewAnswer]) -> None:
@@ -146,17 +155,23 @@ def settle_again(source: Import, settled: int | None) -> None:
 
 
 def count_published(source: Import) -> int:
-    """How many imports of this kind the project has published. It never falls."""
+    """How many imports of this kind the project has published. It never falls.
+
+    Items and embeddings count together: a vector that either brings sets the length of the others.
+    """
+    kinds = ABOUT_ITEMS if source.kind in ABOUT_ITEMS else (source.kind,)
     return Import.objects.filter(
-        project=source.project_id, kind=source.kind, state=ImportState.PUBLISHED
+        project=source.project_id, kind__in=kinds, state=ImportState.PUBLISHED
     ).count()
 
 
 def _settle(source: Import, *, again: bool) -> None:
     if not again:
-        analyse("core_stageditem" if source.kind == ImportKind.ITEMS else "core_stagedanswer")
+        analyse(_table_of(source))
     if source.kind == ImportKind.ITEMS:
         _settle_items(source, again=again)
+    elif source.kind == ImportKind.EMBEDDINGS:
+        _settle_embeddings(source)
     elif source.kind == ImportKind.GOLD:
         _settle_gold(source)
     elif source.kind == ImportKind.PREDICTIONS:
@@ -205,13 +220,7 @@ def refuse(source: Import, table: str, chosen: str, params: Sequence[Any], why: 
 
 def _settle_items(source: Import, *, again: bool) -> None:
     if not again:
-        twice = (
-            'SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY external_id ORDER BY "row") AS place '
-            "FROM core_stageditem WHERE source_id = %s AND external_id <> '') AS numbered WHERE place > 1"
-        )
-        refuse(
-            source, "core_stageditem", twice, (source.pk,), _twice("An earlier row of this file has this id.")
-        )
+        _refuse_repeated(source, _twice("An earlier row of this file has this id."))
     known = (
         "SELECT s.id FROM core_stageditem s JOIN core_item i ON i.external_id = s.external_id "
         "AND i.project_id = %s WHERE s.source_id = %s"
@@ -223,10 +232,60 @@ def _settle_items(source: Import, *, again: bool) -> None:
         (source.project_id, source.pk),
         _twice("An item of this project has this id."),
     )
+    _refuse_other_lengths(source)
+
+
+def _refuse_repeated(source: Import, why: Refused) -> None:
+    """Each id has one row in the file: the first."""
+    twice = (
+        'SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY external_id ORDER BY "row") AS place '
+        "FROM core_stageditem WHERE source_id = %s AND external_id <> '') AS numbered WHERE place > 1"
+    )
+    refuse(source, "core_stageditem", twice, (source.pk,), why)
 
 
 def _twice(detail: str) -> Refused:
     return Refused(0, 0, "id", "duplicate-id", detail)
+
+
+def _settle_embeddings(source: Import) -> None:
+    why = Refused(0, 0, "item_id", "duplicate-embedding", "An earlier row of this file is about this item.")
+    _refuse_repeated(source, why)
+    _refuse_other_lengths(source)
+
+
+def _refuse_other_lengths(source: Import) -> None:
+    """All vectors of a project have one length: that of the ones that stay, else that of the file's first.
+
+    So a file of another length is taken when it replaces every vector there is.
+    """
+    first = _number(
+        "SELECT length(vector) FROM core_stageditem WHERE source_id = %s AND vector IS NOT NULL "
+        'ORDER BY "row" LIMIT 1',
+        source.pk,
+    )
+    if first is None:
+        return
+    kept = _number(
+        "SELECT length(v.content) FROM core_itemvector v JOIN core_item i ON i.id = v.item_id "
+        "LEFT JOIN (SELECT external_id FROM core_stageditem WHERE source_id = %s) AS s "
+        "ON s.external_id = i.external_id WHERE i.project_id = %s AND s.external_id IS NULL LIMIT 1",
+        *(source.pk, source.project_id),
+    )
+    length = first if kept is None else kept
+    whose = "file" if kept is None else "project"
+    detail = f"The length of an embedding is {length // FLOAT_BYTES:,} in this {whose}."
+    other = "SELECT id FROM core_stageditem WHERE source_id = %s AND length(vector) <> %s"
+    why = Refused(0, 0, "embedding", "bad-embedding-length", detail)
+    refuse(source, "core_stageditem", other, (source.pk, length), why)
+
+
+def _number(sql: str, *params: Any) -> int | None:
+    """The one number that a query finds, if it finds one."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        row = cursor.fetchone()
+    return row and int(row[0])
 
 
 def _drop_equal_rows(source: Import) -> None:

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from core.pipelines import job as pipeline
 from core.queue import TaskName
-from core.services import imports, job, overlap
+from core.services import imports, job, overlap, selection
 
 
 @shared_task(name=TaskName.RUN_JOB, soft_time_limit=3000, time_limit=3300)
@@ -17,7 +17,8 @@ def run_job(job_id: str) -> None:
 
 @shared_task(name=TaskName.REAP, soft_time_limit=60, time_limit=90)
 def reap() -> None:
-    """Lost and abandoned jobs, expired leases, totals, imports whose job ended without them, overlap to adapt."""
+    """Lost and abandoned jobs, expired leases, totals, imports whose job ended without them; overlap and picks due."""
     job.reap()
     imports.sweep()
     overlap.start_due()
+    selection.start_due()

@@ -20,9 +20,10 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.M
 
 
 @pytest.fixture
-def surroundings(transactional_db: None, live_server: Any) -> dict[str, str]:
-    """A project with three answered items, its address and a reviewer's token."""
-    project = make_project("birds", owner=make_user("alice"))
+def surroundings(transactional_db: None, live_server: Any, media: Any) -> dict[str, str]:
+    """A project with three answered items, its address, a reviewer's token and a lead's."""
+    alice = make_user("alice")
+    project = make_project("birds", owner=alice)
     dave = make_user("dave")
     add_member(project, dave, Role.REVIEWER)
     people = [add_member(project, make_user(name)) for name in ("bob", "carol")]
@@ -34,6 +35,7 @@ def surroundings(transactional_db: None, live_server: Any) -> dict[str, str]:
     return {
         "LABELAPP": f"{live_server.url}/api/v1/projects/birds",
         "TOKEN": make_token(dave, Scope.LABELS_READ),
+        "LEAD_TOKEN": make_token(alice, Scope.ITEMS_WRITE),
     }
 
 
@@ -52,4 +54,4 @@ def test_a_block_of_the_examples_runs(surroundings: dict[str, str], tmp_path: Pa
 
 
 def test_the_page_has_the_languages_it_promises() -> None:
-    assert [language for language, _ in BLOCKS] == ["sh", "python", "python", "python", "sh", "python"]
+    assert [language for language, _ in BLOCKS] == ["sh", "python", "python", "python", "sh", "python", "sh"]

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from core.models import Import, Item
+from core.models import Import, Item, ItemVector
 from tests.conftest import Actors, client_of, token_client
 from tests.factories.imports import csv_items, import_file
 
@@ -120,6 +120,24 @@ def test_a_preview_shows_columns_and_rows_and_keeps_nothing(actors: Actors, post
     assert not (media / "imports").exists()
 
 
+def test_embeddings_are_uploaded_and_their_faults_told(actors: Actors, post: Post) -> None:
+    post(csv_items("a", "b"), kind="items")
+    sent = post('item_id,embedding\na,"[0.5, 1]"\nb,"[0.5, x]"\n', "vectors.csv", kind="embeddings")
+    read = client_of(actors.alice).get(f"{URL}/{sent.json()['id']}").json()
+    assert (read["kind"], read["accepted"], read["replaced"]) == ("embeddings", 1, 0)
+    assert [(error["row"], error["column"], error["code"]) for error in read["errors"]] == [
+        (2, "embedding", "bad-embedding")
+    ]
+    assert ItemVector.objects.get().item.external_id == "a"
+
+
+def test_a_preview_cuts_long_embeddings_short(post: Post) -> None:
+    row = {"item_id": "a", "embedding": [0.5] * 1000}
+    body = post(f"{json.dumps(row)}\n", "x.jsonl", f"{URL}/preview", kind="embeddings").json()
+    assert body["mapping"] == {"item_id": "item_id", "embedding": "embedding"}
+    assert body["rows"][0]["embedding"] == [0.5] * 50 + ["…"]
+
+
 @pytest.mark.parametrize(
     ("form", "code"),
     [
@@ -129,6 +147,7 @@ def test_a_preview_shows_columns_and_rows_and_keeps_nothing(actors: Actors, post
         ({"kind": "predictions", "run": "  "}, "run-needed"),
         ({"kind": "predictions", "run": "x" * 121}, "bad-run"),
         ({"kind": "gold", "run": "baseline"}, "run-not-possible"),
+        ({"kind": "embeddings", "run": "baseline"}, "run-not-possible"),
         ({"kind": "items", "format": "xml"}, "unknown-format"),
         ({"kind": "items", "on_error": "ignore"}, "unknown-on-error"),
         ({"kind": "items", "columns": "[1]"}, "bad-columns"),

@@ -11,11 +11,12 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from core.choices import ImportKind, JobKind, LeaseState, Role
+from core.choices import Doubt, FunctionKind, ImportKind, JobKind, LeaseState, Role, RunKind, Stream
 from core.models import (
     Annotation,
     Batch,
     Draft,
+    ErrorSearch,
     Flag,
     GuidelineVersion,
     Import,
@@ -24,11 +25,15 @@ from core.models import (
     ItemTag,
     Job,
     LabelClass,
+    LabelError,
+    LabelingFunction,
     Membership,
     Prediction,
     Project,
     Question,
     RefusedRow,
+    Relabel,
+    RelabelItem,
     Run,
     SignInLink,
     Tag,
@@ -42,6 +47,7 @@ from core.services.lease import hand_out
 from tests.factories.account import make_user
 from tests.factories.item import make_items
 from tests.factories.project import add_member
+from tests.factories.selection import make_features, make_round, make_trained_run
 
 SECRET = "s" * 43
 PAYLOAD = "<img src=x onerror=__xss=1>\"'><svg/onload=__xss=1></script><script>__xss=1</script>{{7*7}}${7*7}"
@@ -50,6 +56,7 @@ NAMES = {
     "agreement_table": "coefficients",
     "hlp_table": "scores",
     "aggregation_table": "rules",
+    "selection_table": "rounds",
     "agreement_picture": "coefficients",
 }
 PICTURE = base64.b64decode(
@@ -94,7 +101,8 @@ class World:
             "draft_id": lambda: Draft.objects.get(annotator=owner).pk,
             "token_id": lambda: self._token(who),
             "item_id": lambda: self.project.items.earliest("pk").pk,
-            "run_id": lambda: self.project.runs.get().pk,
+            "run_id": lambda: self.project.runs.get(kind=RunKind.TRAINED).pk,
+            "function_id": lambda: self.project.functions.get().pk,
             "import_id": lambda: Import.objects.get(project=self.project).pk,
             "job_id": lambda: Job.objects.get(project=self.project).pk,
             "batch_id": lambda: self.project.batches.get().pk,
@@ -125,7 +133,7 @@ class World:
 
 
 def make_world(project: Project, known: Mapping[str, User]) -> World:
-    """Everybody, with a lease, an annotation and a draft each; one import, job, image, invitation, link."""
+    """Everybody, with a lease, an annotation and a draft each; otherwise one of everything."""
     frank, gina = make_user("frank"), make_user("gina")
     add_member(project, frank, Role.LEAD)
     former = add_member(project, gina)
@@ -169,6 +177,7 @@ def make_world(project: Project, known: Mapping[str, User]) -> World:
     question = project.questions.get(key="answer")
     said = question.classes.earliest("order")
     Prediction.objects.create(run=run, item=items[29], question=question, label_class=said)
+    _learn(project, items, said)
     ItemTag.objects.create(
         tag=Tag.objects.create(project=project, name="blurry", name_key="blurry"), item=items[0]
     )
@@ -179,6 +188,26 @@ def make_world(project: Project, known: Mapping[str, User]) -> World:
     picture, _new = store_image(project.pk, "bird.png", PICTURE, "png")
     add_assets(world.members["owner"], [picture])
     return world
+
+
+def _learn(project: Project, items: list[Item], said: LabelClass) -> None:
+    """A trained run, a round with its picks, a labeling function, likely errors, and items that were sent back."""
+    run = make_trained_run(project, {items[28]: said.name}, n_labels=12, feature_set=make_features(project))
+    make_round(project, {Stream.SELECTED: items[:3], Stream.AUDIT: items[3:4]}, run=run)
+    LabelingFunction.objects.create(
+        project=project,
+        question=said.question,
+        name="says yes",
+        kind=FunctionKind.KEYWORDS,
+        arguments={"words": ["yes"], "every": False, "also": [], "field": None},
+        label_class=said,
+    )
+    relabel = Relabel.objects.create(project=project, reason="likely wrong")
+    RelabelItem.objects.create(relabel=relabel, item=items[29], reason="a model differs")
+    search = ErrorSearch.objects.create(project=project, question=said.question)
+    LabelError.objects.create(
+        search=search, item=items[29], doubt=Doubt.CONFIDENCE, rank=1, score=0.1, given=said, relabel=relabel
+    )
 
 
 def body_of(answer: Any) -> bytes:
@@ -222,7 +251,11 @@ def plant_everywhere(world: World, text: str) -> None:
     Import.objects.filter(project=project).update(file_name=text, columns={text: text})
     Membership.objects.filter(project=project, user=world.people["annotator"]).update(name=text)
     User.objects.update(display_name=text[:120])
-    Run.objects.filter(project=project).update(name=text[:120])
+    for run in Run.objects.filter(project=project):
+        Run.objects.filter(pk=run.pk).update(name=f"{run.pk} {text}"[:120])
+    LabelingFunction.objects.filter(project=project).update(name=text[:120])
+    Relabel.objects.filter(project=project).update(reason=text)
+    RelabelItem.objects.filter(relabel__project=project).update(reason=text[:200])
     Tag.objects.filter(project=project).update(name=text[:80])
     for flag in world.members["annotator"].flags.all():
         flag.note = text

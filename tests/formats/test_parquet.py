@@ -11,8 +11,9 @@ import pytest
 from pyarrow import parquet as pq  # noqa: TID253 -- a test may start slowly
 
 from core.formats.errors import FileError
+from core.formats.parquet_rows import ParquetReader
 from core.formats.reader import read_rows
-from core.formats.table import Row
+from core.formats.table import DEFAULT_LIMITS, Row
 from tests.formats.reading import packed, read, refusals, values
 
 
@@ -63,6 +64,27 @@ def test_values_of_every_plain_type() -> None:
             "word": "v",
         },
     ]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float32()), pa.large_list(pa.int64()), pa.list_(pa.float64(), 2)]
+)
+def test_lists_of_numbers(kind: Any) -> None:
+    assert values(parquet({"id": ["a", "b"], "x": pa.array([[1, 2], None], kind)})) == [
+        {"id": "a", "x": [1, 2]},
+        {"id": "b", "x": None},
+    ]
+
+
+def test_numbers_in_lists_that_would_not_survive_refuse_their_row() -> None:
+    data = parquet({"x": pa.array([[0.5], [float("nan"), 1], [None, 1]], pa.list_(pa.float64()))})
+    assert refusals(data) == [(2, None, "non-finite-number")]
+
+
+def test_long_lists_are_read_a_few_rows_at_a_time() -> None:
+    data = parquet({"x": [[0.5] * 2**19] * 5})
+    sizes = [len(arrays[0]) for arrays in ParquetReader(io.BytesIO(data), DEFAULT_LIMITS).batches()]
+    assert sizes == [2, 2, 1]
 
 
 def test_a_packed_file_and_one_that_cannot_seek_are_read_too() -> None:

@@ -51,3 +51,8 @@ def test_in_a_file_of_predictions_the_models_column_is_the_label() -> None:
         "question": "question",
         "label": "pred",
     }
+
+
+def test_embeddings_are_guessed_by_their_usual_names() -> None:
+    assert suggest_mapping(("uid", "text", "Vector"), "items") == {"id": "uid", "embedding": "Vector"}
+    assert suggest_mapping(("id", "emb"), "embeddings") == {"item_id": "id", "embedding": "emb"}

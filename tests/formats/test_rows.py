@@ -1,17 +1,21 @@
 """What an item, an annotation and a gold answer must look like (A69, A71)."""
 
 import json
+import struct
 from datetime import UTC, datetime
 
 import pytest
 
 from core.formats.errors import FileError, RowError
 from core.formats.rows import (
+    MOST_NUMBERS,
     AnnotationRow,
+    EmbeddingRow,
     GoldRow,
     ItemRow,
     PredictionRow,
     annotation_rows,
+    embedding_rows,
     gold_rows,
     item_rows,
     prediction_rows,
@@ -36,12 +40,23 @@ def predictions(text: str, columns: dict[str, str] | None = None) -> list[Predic
     return list(prediction_rows(read_stream(text), columns))
 
 
+def embeddings(text: str, columns: dict[str, str] | None = None) -> list[EmbeddingRow | RowError]:
+    return list(embedding_rows(read_stream(text), columns))
+
+
+def floats(*numbers: float) -> bytes:
+    return struct.pack(f"<{len(numbers)}f", *numbers)
+
+
 def lines(*rows: object) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def refused(
-    rows: list[AnnotationRow | RowError] | list[ItemRow | RowError] | list[PredictionRow | RowError],
+    rows: list[AnnotationRow | RowError]
+    | list[ItemRow | RowError]
+    | list[PredictionRow | RowError]
+    | list[EmbeddingRow | RowError],
 ) -> list[tuple[int, str | None, str]]:
     return [(row.row, row.column, row.code) for row in rows if isinstance(row, RowError)]
 
@@ -296,3 +311,69 @@ def test_predictions_without_a_label_are_refused() -> None:
     with pytest.raises(FileError) as error:
         predictions("item_id,question,prob.yes\na,answer,1\n")
     assert error.value.code == "missing-column"
+
+
+def test_an_embedding_is_no_data_of_its_item() -> None:
+    assert items('id,text,embedding\na,A film,"[1, -0.5]"\nb,Two films,\n') == [
+        ItemRow(1, 2, "a", {"text": "A film"}, {}, floats(1, -0.5)),
+        ItemRow(2, 3, "b", {"text": "Two films"}, {}, None),
+    ]
+    flat = {"id": "a", "text": "x", "embedding": [0, 2.5]}
+    nested = {"id": "b", "data": {"text": "x", "embedding": "shown"}, "embedding": [3], "split": "train"}
+    assert items(lines(flat, nested)) == [
+        ItemRow(1, 1, "a", {"text": "x"}, {}, floats(0, 2.5)),
+        ItemRow(2, 2, "b", {"text": "x", "embedding": "shown"}, {"split": "train"}, floats(3)),
+    ]
+
+
+def test_the_column_of_embeddings_can_be_mapped() -> None:
+    assert items('text,vec\nx,"[1]"\n', {"embedding": "vec"}) == [
+        ItemRow(1, 2, None, {"text": "x"}, {}, floats(1))
+    ]
+    nested = lines({"data": {"text": "x", "vec": [1]}, "mean": [2]})
+    assert items(nested, {"embedding": "vec"}) == [
+        ItemRow(1, 1, None, {"text": "x"}, {"mean": [2]}, floats(1))
+    ]
+    assert items(nested, {"embedding": "meta.mean"}) == [
+        ItemRow(1, 1, None, {"text": "x", "vec": [1]}, {}, floats(2))
+    ]
+
+
+def test_an_item_is_more_than_its_embedding() -> None:
+    with pytest.raises(FileError) as error:
+        items('id,embedding\na,"[1]"\n')
+    assert error.value.code == "no-data-columns"
+
+
+@pytest.mark.parametrize(
+    "embedding",
+    [
+        "[1, 2",
+        "1 2",
+        "[]",
+        "[[1]]",
+        '["1"]',
+        "[true]",
+        "[null]",
+        "[NaN]",
+        "[Infinity]",
+        "[1e39]",
+        f"[1{'0' * 400}]",
+        "[" * 100_000,
+        '{"x": 1}',
+    ],
+)
+def test_an_embedding_is_a_list_of_finite_numbers(embedding: str) -> None:
+    row = {"item_id": "a", "embedding": embedding}
+    assert refused(embeddings(lines(row))) == [(1, "embedding", "bad-embedding")]
+
+
+def test_an_embedding_is_not_longer_than_it_may_be() -> None:
+    rows = lines(*({"item_id": "a", "embedding": [0.5] * n} for n in (MOST_NUMBERS, MOST_NUMBERS + 1)))
+    assert refused(embeddings(rows)) == [(2, "embedding", "bad-embedding-length")]
+
+
+def test_embeddings_for_items_that_are_there() -> None:
+    rows = embeddings("id,emb,model\na,[1],m\nb,,m\n", {"item_id": "id", "embedding": "emb"})
+    assert rows[0] == EmbeddingRow(1, 2, "a", floats(1))
+    assert refused(rows) == [(2, "embedding", "missing-value")]

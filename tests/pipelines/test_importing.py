@@ -1,5 +1,6 @@
 """What rows become: items in a batch, annotations of people, gold."""
 
+import struct
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,8 @@ from core.models import (
     Gold,
     Import,
     Item,
+    ItemVector,
+    Job,
     Membership,
     Outbox,
     Prediction,
@@ -40,7 +43,7 @@ from core.services.imports import accept_import, discard_import
 from core.services.job import request_cancel
 from tests.conftest import Actors
 from tests.factories.imports import csv_items, errors_of, import_file, jsonl, packed, png, queue_file, zipped
-from tests.factories.project import make_question
+from tests.factories.project import make_project, make_question
 
 HEADER = "item_id,annotator,question,label\n"
 
@@ -710,6 +713,126 @@ def test_held_predictions_are_published_or_dropped_as_the_lead_decides(alice_her
     assert accepted.job_id is not None
     run_job(accepted.job_id)
     assert Prediction.objects.get().run.name == "baseline"
+
+
+# --- Embeddings -------------------------------------------------------------------------------------
+
+EMBEDDINGS = "item_id,embedding"
+
+
+def embeddings(member: Membership, text: str, **options: Any) -> Import:
+    return import_file(member, text, "embeddings", **options)
+
+
+def vectors() -> dict[str, tuple[float, ...]]:
+    """The numbers of every item that has some, by its id."""
+    found = ItemVector.objects.values_list("item__external_id", "content")
+    return {name: struct.unpack(f"<{len(content) // 4}f", bytes(content)) for name, content in found}
+
+
+def test_items_bring_their_embeddings(alice_here: Membership) -> None:
+    source = import_file(
+        alice_here,
+        jsonl(
+            [
+                {"text": "x", "embedding": [1, 0.5]},
+                {"text": "y"},
+                {"id": "c", "text": "z", "embedding": [0, 2]},
+                {"id": "d", "text": "z", "embedding": [1, 2, 3]},
+                {"id": "e", "text": "z", "embedding": ["x"]},
+            ]
+        ),
+        name="items.jsonl",
+    )
+    assert (source.accepted, errors_of(source)) == (
+        3,
+        [(4, 4, "embedding", "bad-embedding-length"), (5, 5, "embedding", "bad-embedding")],
+    )
+    assert vectors() == {"b1-1": (1, 0.5), "c": (0, 2)}
+    assert list(Item.objects.order_by("row").values_list("data", flat=True)) == [
+        {"text": "x"},
+        {"text": "y"},
+        {"text": "z"},
+    ]
+    assert_sound()
+
+
+def test_embeddings_come_later_for_items_that_are_there(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a", "b", "c"))
+    source = embeddings(alice_here, f'{EMBEDDINGS}\nb,"[1, 2]"\nz,"[1, 2]"\na,"[3, 4]"\nb,"[5, 6]"\nc,\n')
+    assert source.accepted == 2
+    assert errors_of(source) == [
+        (2, 3, "item_id", "unknown-item"),
+        (4, 5, "item_id", "duplicate-embedding"),
+        (5, 6, "embedding", "missing-value"),
+    ]
+    assert vectors() == {"a": (3, 4), "b": (1, 2)}
+    assert progress_of(alice_here.project_id).items == 3
+    assert_sound()
+
+
+def test_later_embeddings_replace_the_earlier_ones_of_these_items(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a", "b", "c"))
+    embeddings(alice_here, f"{EMBEDDINGS}\na,[1]\nb,[2]\n")
+    source = embeddings(alice_here, f"{EMBEDDINGS}\nb,[3]\nc,[4]\n")
+    assert vectors() == {"a": (1,), "b": (3,), "c": (4,)}
+    assert import_document(source)["replaced"] == 1
+    assert Event.objects.latest("pk").data["replaced"] == 1
+
+
+def test_all_embeddings_of_a_project_have_one_length(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a", "b"))
+    embeddings(alice_here, f"{EMBEDDINGS}\na,[1]\nb,[2]\n")
+    some = embeddings(alice_here, f'{EMBEDDINGS}\na,"[1, 2]"\n')
+    assert (some.state, some.error and some.error["code"]) == (ImportState.FAILED, "no-rows-accepted")
+    assert errors_of(some) == [(1, 2, "embedding", "bad-embedding-length")]
+    assert some.refused_rows.get().detail == "The length of an embedding is 1 in this project."
+    items = import_file(alice_here, 'id,text,embedding\nc,x,"[1, 2]"\nd,y,[1]\ne,z,\n')
+    assert (items.accepted, errors_of(items)) == (2, [(1, 2, "embedding", "bad-embedding-length")])
+    every = embeddings(alice_here, f'{EMBEDDINGS}\na,"[1, 2]"\nb,"[3, 4]"\nd,"[5, 6]"\n')
+    assert every.accepted == 3
+    assert vectors() == {"a": (1, 2), "b": (3, 4), "d": (5, 6)}
+
+
+def test_a_held_file_is_held_to_the_length_that_came_meanwhile(alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a", "b"))
+    held = embeddings(alice_here, f"{EMBEDDINGS}\na,[1]\nz,[1]\n", on_error=OnError.HOLD)
+    assert held.state == ImportState.HELD
+    import_file(alice_here, 'id,text,embedding\nc,x,"[1, 2]"\n')
+    accepted = accept_import(alice_here, held.pk, send=False)
+    assert accepted.job_id is not None
+    run_job(accepted.job_id)
+    held.refresh_from_db()
+    assert (held.state, held.error and held.error["code"]) == (ImportState.FAILED, "no-rows-accepted")
+    assert vectors() == {"c": (1, 2)}
+
+
+def test_embeddings_of_another_project_are_another_matter(actors: Actors, alice_here: Membership) -> None:
+    import_file(alice_here, csv_items("a"))
+    embeddings(alice_here, f"{EMBEDDINGS}\na,[1]\n")
+    stones = make_project("stones", owner=actors.alice)
+    lead = Membership.objects.get(project=stones, user=actors.alice)
+    assert import_file(lead, 'id,text,embedding\na,x,"[1, 2]"\n').accepted == 1
+    assert sorted(ItemVector.objects.values_list("item__project__slug", "content")) == [
+        ("birds", struct.pack("<f", 1)),
+        ("stones", struct.pack("<2f", 1, 2)),
+    ]
+
+
+def test_chunks_of_long_embeddings_hold_few_rows(
+    alice_here: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def stage(job: Job, source: Import, chunk: staging.Chunk, progress: float) -> None:
+        sizes.append(len(chunk.accepted))
+        staging.stage(job, source, chunk, progress)
+
+    monkeypatch.setattr(importing, "CHUNK_CHARACTERS", 1000)
+    monkeypatch.setattr(importing, "stage", stage)
+    rows = [{"id": str(n), "text": "x", "embedding": [0.5] * 100} for n in range(7)]
+    import_file(alice_here, jsonl(rows))
+    assert sizes == [3, 3, 1]
 
 
 # --- Labels as values -------------------------------------------------------------------------------

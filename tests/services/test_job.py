@@ -1,5 +1,6 @@
 """Jobs end the same whatever happens to broker and workers."""
 
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,8 +11,11 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from core.choices import JobKind, JobState
 from core.exceptions import Conflict, TooMany
 from core.models import Job, Outbox, Project, User, WorkerSign
+from core.selectors.job import jobs_of, unfinished_jobs
 from core.selectors.progress import progress_of
 from core.services import job as jobs
+from tests.conftest import Actors
+from tests.servers import wait_until
 
 
 def make_job(project: Project, user: User | None = None) -> Job:
@@ -150,3 +154,140 @@ def test_the_canary_leaves_one_sign_that_moves(db: None) -> None:
     first = WorkerSign.objects.get().seen_at
     jobs.sign_of_life()
     assert WorkerSign.objects.get().seen_at >= first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_computation_keeps_its_job_alive(actors: Actors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ALIVE_SECONDS", 0.01)
+    job = jobs.claim_job(make_job(actors.project).pk)
+    assert job is not None
+    silent(job)
+    with jobs.kept_alive(job):
+        wait_until(lambda: is_fresh(job), "a sign of life")
+    assert jobs.take_back_abandoned() == 0
+    silent(job)
+    time.sleep(0.05)
+    assert not is_fresh(job)
+
+
+def is_fresh(job: Job) -> bool:
+    return Job.objects.filter(pk=job.pk, heartbeat_at__gt=Now() - timedelta(seconds=20)).exists()
+
+
+# --- Parts ------------------------------------------------------------------------------------------
+
+
+def split(project: Project, n: int = 2) -> tuple[Job, list[Job]]:
+    """A running job that was split, and its parts."""
+    job = jobs.claim_job(make_job(project).pk)
+    assert job is not None
+    jobs.split_job(job, JobKind.SCORE, [{"number": number} for number in range(n)])
+    return job, sorted(job.parts.all(), key=lambda part: int(part.arguments["number"]))
+
+
+def claimed(job: Job) -> Job:
+    found = jobs.claim_job(job.pk)
+    assert found is not None
+    return found
+
+
+def state_of(job: Job) -> str:
+    return str(Job.objects.values_list("state", flat=True).get(pk=job.pk))
+
+
+def test_a_job_that_was_split_waits_and_its_worker_has_it_no_more(project: Project) -> None:
+    job, parts = split(project)
+    assert [part.state for part in parts] == [JobState.QUEUED] * 2
+    assert state_of(job) == JobState.WAITING
+    assert jobs.claim_job(job.pk) is None
+    with pytest.raises(jobs.LostClaim):
+        jobs.beat(job)
+    with pytest.raises(jobs.LostClaim):
+        jobs.finish_job(job)
+    assert jobs.take_back_abandoned() == 0
+
+
+def test_the_last_part_sends_the_job_on_its_way_again(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda _task, job_id: sent.append(job_id))
+    job, parts = split(project)
+    assert sent == [str(part.pk) for part in parts]
+    jobs.finish_job(claimed(parts[1]))
+    assert (state_of(job), Job.objects.get(pk=job.pk).progress) == (JobState.WAITING, 0.5)
+    jobs.finish_job(claimed(parts[0]))
+    assert state_of(job) == JobState.QUEUED
+    assert sent[2:] == [str(job.pk)]
+    again = claimed(job)
+    assert again.attempts == 1
+    jobs.finish_job(again)
+    assert state_of(job) == JobState.DONE
+
+
+def test_a_part_that_fails_fails_the_job_and_ends_the_other_parts(project: Project) -> None:
+    job, parts = split(project, 3)
+    other = claimed(parts[1])
+    jobs.fail_job(claimed(parts[0]), "no-items", "There are none.")
+    failed = Job.objects.get(pk=job.pk)
+    assert failed.state == JobState.FAILED
+    assert failed.error == {"code": "no-items", "detail": "There are none.", "part": str(parts[0].pk)}
+    assert state_of(parts[2]) == JobState.CANCELLED
+    with pytest.raises(jobs.JobCancelled):
+        jobs.beat(other)
+    jobs.end_cancelled(other)
+    assert state_of(job) == JobState.FAILED
+
+
+def test_cancelling_a_job_that_waits_cancels_its_parts(project: Project) -> None:
+    job, parts = split(project)
+    running = claimed(parts[0])
+    assert jobs.request_cancel(job.pk).state == JobState.CANCELLED
+    assert state_of(parts[1]) == JobState.CANCELLED
+    with pytest.raises(jobs.JobCancelled):
+        jobs.beat(running)
+    jobs.end_cancelled(running)
+    assert state_of(job) == JobState.CANCELLED
+    assert jobs.claim_job(job.pk) is None
+
+
+def test_a_cancelled_part_cancels_the_job(project: Project) -> None:
+    job, parts = split(project)
+    jobs.request_cancel(parts[0].pk)
+    jobs.follow_all_parts()
+    assert (state_of(job), state_of(parts[1])) == (JobState.CANCELLED, JobState.CANCELLED)
+
+
+def test_a_part_whose_worker_died_is_done_again_and_in_the_end_given_up_with_its_job(
+    project: Project,
+) -> None:
+    job, parts = split(project)
+    jobs.finish_job(claimed(parts[1]))
+    for _attempt in range(jobs.MOST_ATTEMPTS):
+        silent(claimed(parts[0]))
+        assert state_of(job) == JobState.WAITING
+        jobs.reap()
+    assert state_of(parts[0]) == JobState.FAILED
+    failed = Job.objects.get(pk=job.pk)
+    assert (failed.state, (failed.error or {})["code"]) == (JobState.FAILED, "gave-up")
+
+
+def test_the_reaper_finds_a_job_whose_parts_have_all_ended(project: Project) -> None:
+    job, parts = split(project)
+    Job.objects.filter(pk__in=[part.pk for part in parts]).update(state=JobState.DONE)
+    jobs.reap()
+    assert state_of(job) == JobState.QUEUED
+
+
+def test_a_job_that_waits_for_its_parts_is_unfinished_and_its_parts_are_nobodys_jobs(
+    project: Project, alice: User
+) -> None:
+    job, _parts = split(project)
+    assert [one.pk for one in unfinished_jobs(project.pk)] == [job.pk]
+    assert [one.pk for one in jobs_of(project.pk)] == [job.pk]
+    Job.objects.filter(pk=job.pk).update(created_by=alice)
+    for _ in range(jobs.MOST_UNFINISHED - 1):
+        make_job(project, alice)
+    with pytest.raises(TooMany):
+        make_job(project, alice)

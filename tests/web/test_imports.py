@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.choices import ImportState
-from core.models import Asset, Import, Item, Prediction
+from core.models import Asset, Import, Item, ItemVector, Prediction
 from core.pipelines.job import run_job
 from core.services.imports import import_folder
 from core.services.job import reap
@@ -160,6 +160,33 @@ def test_a_column_called_id_that_is_not_the_id_gets_another_name(actors: Actors)
         ("b1", {"id_in_file": "7", "x": "1"}),
         ("b2", {"id_in_file": "8", "x": "2"}),
     ]
+
+
+def test_embeddings_are_brought_with_the_items_or_later(actors: Actors) -> None:
+    alice = client_of(actors.alice)
+    page = look(alice, 'id,text,vector\nb1,tweet,"[1, 2]"\nb2,kra,\n')
+    assert page.context["form"]["role-2"].value() == "embedding"
+    assert start(alice, page).columns == {"embedding": "vector"}
+    assert list(Item.objects.order_by("pk").values_list("data", flat=True)) == [
+        {"text": "tweet"},
+        {"text": "kra"},
+    ]
+    later = look(alice, 'id,emb\nb1,"[3, 4]"\nb2,"[5, 6]"\n', kind="embeddings")
+    source = start(alice, later)
+    assert (source.state, source.accepted, ItemVector.objects.count()) == (ImportState.PUBLISHED, 2, 2)
+    assert "Embeddings replaced" in alice.get(reverse("import", args=["birds", source.pk])).text
+
+
+def test_a_column_called_embedding_may_be_shown_instead(actors: Actors) -> None:
+    alice = client_of(actors.alice)
+    page = look(alice, "id,embedding,vector\nb1,in foam,[1]\n")
+    both = {"upload": page.context["token"], "role-0": "id", "role-1": "embedding", "role-2": "embedding"}
+    refused = alice.post(reverse("import_columns", args=["birds"]), both)
+    assert (refused.status_code, "Only one column can be the embedding." in refused.text) == (422, True)
+    source = start(alice, page, **{"role-1": "data", "role-2": "embedding"})
+    assert source.state == ImportState.PUBLISHED
+    assert Item.objects.get().data == {"embedding_in_file": "in foam"}
+    assert ItemVector.objects.count() == 1
 
 
 def test_nested_rows_need_no_mapping(actors: Actors) -> None:

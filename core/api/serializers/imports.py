@@ -57,7 +57,9 @@ class ImportLine(serializers.Serializer[Any]):
     accepted = serializers.IntegerField()
     rejected = serializers.IntegerField()
     duplicates = serializers.IntegerField()
-    replaced = serializers.IntegerField(help_text="Predictions of the same run that this file replaced.")
+    replaced = serializers.IntegerField(
+        help_text="Predictions of the same run, or embeddings, that this file replaced."
+    )
     batch = serializers.IntegerField(allow_null=True)
     job = serializers.UUIDField(allow_null=True)
     progress = serializers.FloatField(allow_null=True)

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from core.api.serializers.agreement import Figure
-from core.choices import Level, ProjectState, QuestionKind, Role
+from core.choices import Level, ProjectState, QuestionKind, Role, Strategy
 from core.models import GuidelineVersion, LabelClass, Membership, Project
 from core.selectors.overlap import Saving
 from core.selectors.progress import Progress
@@ -52,6 +52,16 @@ class AdaptiveDocument(serializers.Serializer[Any]):
     budget = serializers.IntegerField(required=False, allow_null=True)
 
 
+class SelectionDocument(serializers.Serializer[Any]):
+    """Choosing what to label next: by which strategy, how many at a time, for which question (null: the first)."""
+
+    on = serializers.BooleanField(required=False)
+    strategy = serializers.ChoiceField(choices=Strategy.choices, required=False)
+    size = serializers.IntegerField(required=False)
+    seed = serializers.IntegerField(required=False)
+    question = serializers.CharField(required=False, allow_null=True)
+
+
 class SettingsDocument(serializers.Serializer[Any]):
     """What can be changed later."""
 
@@ -63,15 +73,22 @@ class SettingsDocument(serializers.Serializer[Any]):
     retest = RetestDocument(required=False)
     gold_rate = serializers.FloatField(required=False)
     adaptive = AdaptiveDocument(required=False, allow_null=True)
+    selection = SelectionDocument(required=False)
     display = serializers.DictField(required=False)
 
 
-class ProjectDocument(SettingsDocument):
-    """A project document: what makes a project."""
+class DocumentOut(SettingsDocument):
+    """What a project was made from, and can be made from again."""
 
     slug = serializers.CharField(required=False)
     guideline = serializers.CharField(required=False, allow_blank=True)
     questions = QuestionDocument(many=True)
+
+
+class ProjectDocument(DocumentOut):
+    """A project document: what makes a project. With a seed the same items fall into the same audit slice anywhere."""
+
+    seed = serializers.IntegerField(required=False)
 
 
 class ProgressDocument(serializers.Serializer[Any]):
@@ -82,7 +99,7 @@ class ProgressDocument(serializers.Serializer[Any]):
     annotations = serializers.IntegerField()
 
 
-class ProjectOut(ProjectDocument):
+class ProjectOut(DocumentOut):
     """A project as its members see it."""
 
     state = serializers.ChoiceField(choices=ProjectState.choices)

@@ -14,17 +14,20 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     ImportKind.ANNOTATIONS: ("item_id", "annotator", "question", "label"),
     ImportKind.GOLD: ("item_id", "question", "label"),
     ImportKind.PREDICTIONS: ("item_id", "question", "label"),
+    ImportKind.EMBEDDINGS: ("item_id", "embedding"),
 }
 OPTIONAL: dict[str, tuple[str, ...]] = {
     ImportKind.ANNOTATIONS: ("created_at", "elapsed_ms", "repeat", "pass"),
     ImportKind.GOLD: (),
     ImportKind.PREDICTIONS: (),
+    ImportKind.EMBEDDINGS: (),
 }
 KIND_HINTS = {
     ImportKind.ITEMS: _("items: what people will label"),
     ImportKind.ANNOTATIONS: _("annotations: answers that people gave elsewhere"),
     ImportKind.GOLD: _("gold: the known true answer of some items"),
     ImportKind.PREDICTIONS: _("predictions: what a model answers, to be compared with people"),
+    ImportKind.EMBEDDINGS: _("embeddings: a vector for each item, to choose by what to label next"),
 }
 ENCODINGS = [
     ("", _("found by itself (UTF-8, or by its byte order mark)")),
@@ -35,11 +38,12 @@ ENCODINGS = [
     ("gb18030", "GB 18030"),
     ("euc_kr", "EUC-KR"),
 ]
-DATA, META, ID = "data", "meta", "id"
+DATA, META, ID, EMBEDDING = "data", "meta", "id", "embedding"
 ROLES = [
     (DATA, _("data, to be shown")),
     (META, _("metadata, to filter by")),
     (ID, _("the item's id")),
+    (EMBEDDING, _("embedding, not shown")),
 ]
 
 
@@ -135,9 +139,9 @@ class ColumnsForm(forms.Form):
             self._add_targets()
 
     def _add_roles(self) -> None:
-        chosen = self.preview.mapping.get("id")
+        guessed = {source: target for target, source in self.preview.mapping.items()}
         for number, column in enumerate(self.columns):
-            role = ID if column == chosen else META if column.startswith("meta.") else DATA
+            role = guessed.get(column, META if column.startswith("meta.") else DATA)
             self.fields[f"role-{number}"] = forms.ChoiceField(label=column, choices=ROLES, initial=role)
 
     def _add_targets(self) -> None:
@@ -153,10 +157,13 @@ class ColumnsForm(forms.Form):
             )
 
     def clean(self) -> dict[str, Any]:
-        """One id, and no column in two places."""
+        """One id, one embedding, and no column in two places."""
         fields = self.cleaned_data
-        if [role for name, role in fields.items() if name.startswith("role-")].count(ID) > 1:
+        roles = [role for name, role in fields.items() if name.startswith("role-")]
+        if roles.count(ID) > 1:
             raise forms.ValidationError(_("Only one column can be the item's id."))
+        if roles.count(EMBEDDING) > 1:
+            raise forms.ValidationError(_("Only one column can be the embedding."))
         places = [place for name, place in fields.items() if name.startswith("target-") and place]
         if len(set(places)) < len(places):
             raise forms.ValidationError(_("One column cannot be two things."))
@@ -179,14 +186,17 @@ class ColumnsForm(forms.Form):
 
 
 def _target(column: str, role: str) -> str:
-    """What a column of items becomes. A column called id that is not the id must get another name."""
-    if role == ID:
-        return "id"
+    """What a column of items becomes.
+
+    A column called id or embedding that is neither must get another name.
+    """
+    if role in {ID, EMBEDDING}:
+        return role
     if role == META:
         return column if column.startswith("meta.") else f"meta.{column}"
     if role == DATA:
         bare = column.removeprefix("meta.")
-        return f"{bare}_in_file" if bare == "id" else bare
+        return f"{bare}_in_file" if bare in {ID, EMBEDDING} else bare
     return column
 
 

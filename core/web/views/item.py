@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core.access import LEADS, Action
 from core.choices import ItemState
 from core.exceptions import Conflict, DomainError, Invalid, Missing, Stale
-from core.models import Annotation, Item, Membership
+from core.models import Annotation, Item, Membership, Pick
 from core.pipelines.archive import import_archive
 from core.selectors.annotation import answers_of
 from core.selectors.display import as_text, blocks_of, excerpt_of
@@ -34,6 +34,7 @@ from core.selectors.item import (
     tag_names,
 )
 from core.selectors.membership import members_of
+from core.selectors.selection import picks_of_item
 from core.selectors.tag import tags_of
 from core.services.item import (
     assign_batch,
@@ -48,9 +49,11 @@ from core.web.access import project_view
 from core.web.forms.imports import ImagesForm
 from core.web.forms.item import BatchForm, CorrectForm, FilterForm, TagForm
 from core.web.pages import project_page, tell_form
+from core.web.selection_words import pick_reason
 
 PAGE = 50
 MOST_ASSETS = 50
+MOST_ROUNDS = 5
 
 
 # --- The list -----------------------------------------------------------------------------------------
@@ -145,6 +148,7 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
         "current": [row for row in history if row["counts"]],
         "earlier": [row for row in history if not row["counts"]],
         "gold": [] if is_held else [(key, as_text(value)) for key, value in gold_of(item).items()],
+        "picks": [] if is_held else [_pick(one) for one in _picks_of(item)],
         "flags": [{"name": shown_name(flag.annotator, membership), "flag": flag} for flag in flags],
         "versions": [
             {"version": old, "blocks": blocks_of(project, old.data)}
@@ -157,6 +161,20 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
         "known_tags": tags_of(project.pk),
     }
     return project_page(request, membership, "items", "core/item/page.html", context)
+
+
+def _picks_of(item: Item) -> list[Pick]:
+    """The last rounds that put an item into the queue."""
+    return [one for one in picks_of_item(item) if one.selection.applied_at][:MOST_ROUNDS]
+
+
+def _pick(pick: Pick) -> dict[str, Any]:
+    """The round that put an item into the queue, and why."""
+    return {
+        "number": pick.selection.number,
+        "when": pick.selection.applied_at,
+        "why": pick_reason(pick.stream, pick.reason),
+    }
 
 
 def _annotation(membership: Membership, item: Item, row: Annotation) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from core.selectors.overlap import deciding_question, saving_of
 from core.selectors.progress import Progress, progress_by_project, progress_of, told_to
 from core.selectors.project import Attention, attention_of, data_fields, memberships_of, overlap_effect
 from core.selectors.question import schema_of
+from core.selectors.selection import learnable_question
 from core.services.project import clone_project, create_project, edit_project, set_state
 from core.web.access import project_view
 from core.web.forms.project import CloneForm, DisplayForm, DocumentForm, ProjectEditor, SettingsForm
@@ -137,6 +138,7 @@ def home(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     if membership.role in REVIEWERS:
         context["agreement"] = _headline(membership, progress)
         context["saving"] = saving_of(project)
+        context["learnable"] = learnable_question(project) is not None
     return project_page(request, membership, "home", "core/project/home.html", context)
 
 

@@ -1,0 +1,239 @@
+"""Choosing what to label next: what can be learnt, the rounds with their picks, and the items as arrays."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Value
+from django.db.models.functions import Now
+
+from core.choices import AuditPart, ItemState, JobKind, JobState, Lane, QuestionKind
+from core.exceptions import Missing
+from core.models import Gold, Item, Job, Pick, Project, Selection, SelectionPart
+from core.selectors.features import tie_of
+from core.selectors.job import unfinished_jobs
+from core.selectors.question import QuestionSpec, Schema, schema_of
+
+LEARNT_KINDS = frozenset({QuestionKind.SINGLE, QuestionKind.SCALE})
+SHARD = 65536  # ids that the features of one shard have between them
+LEAST_CLASSES = 2
+
+
+def learnable(question: QuestionSpec) -> bool:
+    """Whether a model can learn it: one class per item, of two at least that are not uncertain."""
+    certain = [spec for spec in question.classes if not spec.uncertain]
+    return question.kind in LEARNT_KINDS and len(certain) >= LEAST_CLASSES
+
+
+def learnable_questions(project: Project, schema: Schema | None = None) -> list[QuestionSpec]:
+    """The questions that a model can learn, the one that items are chosen for first."""
+    specs = [spec for spec in (schema or schema_of(project)).questions if learnable(spec)]
+    return sorted(specs, key=lambda spec: spec.id != project.selection_question_id)
+
+
+def learnable_question(project: Project, schema: Schema | None = None) -> QuestionSpec | None:
+    """The question that items are chosen for: the one that was set, else the first that can be learnt."""
+    return next(iter(learnable_questions(project, schema)), None)
+
+
+# --- Rounds -----------------------------------------------------------------------------------------
+
+
+def rounds_of(project: Project) -> QuerySet[Selection]:
+    """All rounds, the newest first, those that failed among them; without their heavy columns."""
+    rounds = Selection.objects.filter(project=project).defer("predicted")
+    return rounds.select_related("job", "run", "question", "feature_set").order_by("-number")
+
+
+def round_of(project: Project, number: int) -> Selection:
+    """One round. Raises Missing."""
+    found = rounds_of(project).filter(number=number).first()
+    if found is None:
+        raise Missing
+    return found
+
+
+def last_applied(project: Project) -> Selection | None:
+    """The round whose picks were put into the queue last."""
+    return rounds_of(project).filter(applied_at__isnull=False).first()
+
+
+def in_queue(project_id: int) -> QuerySet[Selection]:
+    """The round whose picks are in the queue now (at most one)."""
+    return Selection.objects.filter(project=project_id, applied_at__isnull=False, ended_at=None)
+
+
+def picks_of(selection: Selection) -> QuerySet[Pick]:
+    """What a round chose, in the order of the queue."""
+    return Pick.objects.filter(selection=selection).select_related("item").order_by("order")
+
+
+def picks_of_item(item: Item) -> QuerySet[Pick]:
+    """The rounds in which an item was chosen, the newest first."""
+    return Pick.objects.filter(item=item).select_related("selection").order_by("-selection__number")
+
+
+def queue_left(project: Project) -> int:
+    """How many picks of the present round still have a place to give."""
+    waiting = Pick.objects.filter(selection__in=in_queue(project.pk), item__state=ItemState.OPEN)
+    return waiting.filter(item__lane=Lane.PICKED, item__free__gt=0).count()
+
+
+def choosing(project: Project) -> Job | None:
+    """The job that chooses now, or waits to."""
+    return unfinished_jobs(project.pk).filter(kind=JobKind.SELECT).first()
+
+
+def has_pool(project: Project) -> bool:
+    """Whether there is any item that nobody has answered or holds."""
+    items = Item.objects.filter(project=project, free__gt=0, done=0, leased=0, state=ItemState.OPEN)
+    return items.order_by().exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The rounds of a project so far, as it matters for when to begin the next one.
+
+    ``last`` is the newest round that was to go into the queue, ``age`` the seconds since its job ended, ``seconds``
+    how long that took, ``failures`` how many rounds up to it failed one after another.
+    """
+
+    last: Selection | None
+    age: float
+    seconds: float
+    failures: int
+
+
+def attempts_of(project: Project) -> Attempts:
+    """Rounds that only looked do not count."""
+    newest = list(rounds_of(project).filter(apply=True).annotate(now=Now())[:8])
+    if not newest:
+        return Attempts(None, 0.0, 0.0, 0)
+    last = newest[0]
+    failures = 0
+    for one in newest:
+        if one.job is None or one.job.state != JobState.FAILED:
+            break
+        failures += 1
+    began, ended = last.created_at, last.created_at
+    if last.job is not None:
+        began, ended = last.job.started_at or began, last.job.finished_at or ended
+    return Attempts(last, (last.now - ended).total_seconds(), (ended - began).total_seconds(), failures)
+
+
+def selection_of(job: Job) -> Selection:
+    """The round that a job or a part of one is about."""
+    rounds = Selection.objects.select_related("project", "question", "feature_set", "run", "created_by")
+    return rounds.get(pk=job.arguments["selection"])
+
+
+def plan_of(selection: Selection) -> bytes | None:
+    """What the round's parts are scored with, once that is known."""
+    content = (
+        SelectionPart.objects.filter(selection=selection, number=0).values_list("content", flat=True).first()
+    )
+    return None if content is None else bytes(content)
+
+
+def scored_parts(selection: Selection) -> dict[int, bytes]:
+    """What the parts that are done came to, by their number from 1."""
+    parts = SelectionPart.objects.filter(selection=selection, number__gt=0)
+    return {number: bytes(content) for number, content in parts.values_list("number", "content")}
+
+
+def rounds_before(selection: Selection, count: int | None) -> list[Selection]:
+    """The rounds of the same question before this one that came to an end, the newest first."""
+    rounds = Selection.objects.filter(
+        project=selection.project_id, question=selection.question_id, number__lt=selection.number, apply=True
+    )
+    return list(rounds.filter(applied_at__isnull=False).order_by("-number")[:count])
+
+
+# --- Items as arrays --------------------------------------------------------------------------------
+
+
+class Stretch(NamedTuple):
+    """Items whose ids are from ``low`` to ``high``, and how many there are."""
+
+    low: int
+    high: int
+    n: int
+
+
+def stretches_of(project: Project) -> list[Stretch]:
+    """The project's items cut at the bounds of shards: at most a shard's number of items in each.
+
+    Shards that other projects have most of are put together.
+    """
+    shard = Func(
+        F("pk"), Value(SHARD), arg_joiner=" / ", template="(%(expressions)s)", output_field=IntegerField()
+    )
+    counted = Item.objects.filter(project=project).order_by().annotate(shard=shard).values_list("shard")
+    found: list[Stretch] = []
+    for number, n in sorted(counted.annotate(n=Count("pk"))):
+        low, high = number * SHARD, number * SHARD + SHARD - 1
+        if found and found[-1].n + n <= SHARD:
+            found[-1] = Stretch(found[-1].low, high, found[-1].n + n)
+        else:
+            found.append(Stretch(low, high, n))
+    return found
+
+
+def pool_size(project: Project, *, again: bool) -> int:
+    """About how many items may be picked, outside the audit slice; with those that may be answered again."""
+    items = Item.objects.filter(project=project, state=ItemState.OPEN, audit=AuditPart.NONE, leased=0)
+    fresh = Q(free__gt=0, done=0) & ~Q(lane=Lane.RETURNED)
+    return items.filter(fresh | Q(done__gt=0) if again else fresh).count()
+
+
+STREAM, HOLDOUT = 1, 2
+_PARTS: dict[str, int] = {
+    AuditPart.NONE.value: 0,
+    AuditPart.STREAM.value: STREAM,
+    AuditPart.HOLDOUT.value: HOLDOUT,
+}
+PLACE = np.dtype(
+    [
+        ("item", "i8"),
+        ("version", "i4"),
+        ("tie", "u8"),
+        ("part", "i1"),
+        ("untouched", "?"),
+        ("answered", "?"),
+        ("known", "?"),
+    ]
+)
+
+
+def places_in(project: Project, question_id: int, low: int, high: int) -> npt.NDArray[np.void]:
+    """One row (PLACE) per item of these ids that is not withdrawn.
+
+    ``part`` is the part of the audit slice (0: none). ``untouched`` items may be picked: they are open with places to
+    give and without gold, and nobody has answered them, holds them or has given them back (what came back is handed
+    out before any pick). ``answered`` ones may be answered again. ``known`` says that people have answered or there
+    is gold.
+    """
+    known = set(
+        Gold.objects.filter(
+            question=question_id, item__project=project, item__gte=low, item__lte=high
+        ).values_list("item_id", flat=True)
+    )
+    rows = (
+        Item.objects.filter(project=project, pk__gte=low, pk__lte=high)
+        .exclude(state=ItemState.WITHDRAWN)
+        .order_by()
+        .values_list("pk", "version", "external_id", "audit", "state", "lane", "free", "done", "leased")
+    )
+    return np.fromiter(_place_rows(rows.iterator(10_000), known), dtype=PLACE)
+
+
+def _place_rows(
+    rows: Iterable[tuple[int, int, str, str, str, int, int, int, int]], known: Collection[int]
+) -> Iterator[tuple[object, ...]]:
+    for pk, version, external_id, audit, state, lane, free, done, leased in rows:
+        here = state == ItemState.OPEN and not leased and pk not in known
+        untouched = here and free > 0 and not done and lane != Lane.RETURNED
+        part = _PARTS[audit]
+        yield pk, version, tie_of(external_id), part, untouched, here and done > 0, done > 0 or pk in known

@@ -1,0 +1,76 @@
+"""Labels spread to near neighbours: begun by a lead, kept as predictions of a run, never as answers of people."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from core.choices import JobKind, RunKind
+from core.models import FeatureSet, Job, Membership, Project, Run, User
+from core.selectors.question import QuestionSpec
+from core.selectors.spreading import spreading_now
+from core.selectors.training import learnable_question
+from core.services.archive import check_open
+from core.services.audit import record
+from core.services.job import create_job
+from core.services.run import NewPrediction, keep_predictions
+
+
+def start_spreading(membership: Membership, question: str | None = None) -> Job:
+    """Spread the labels of a question, or of the first that a model can learn; the one under way where there is one.
+
+    Raises Invalid ``unknown-question``; Conflict ``no-learnable-question``, ``project-archived``; TooMany.
+    """
+    project = membership.project
+    check_open(project)
+    spec = learnable_question(project, question)
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        running = spreading_now(project)
+        if running is not None:
+            return running
+        job = create_job(project, JobKind.SPREAD, {"question": spec.key}, membership.user)
+        record(membership.user, project, "labels.spread", spec.key)
+    return job
+
+
+@transaction.atomic
+def record_spreading(
+    project: Project,
+    question: QuestionSpec,
+    *,
+    user: User | None,
+    feature_set: FeatureSet,
+    labels_digest: str,
+    n_labels: int,
+    n_uncertain: int,
+    metrics: dict[str, Any],
+    parameters: dict[str, Any],
+    seed: int,
+    predictions: Sequence[NewPrediction],
+) -> Run:
+    """The run of one spreading, "spreading 3", with what it says of the items that it is confident of."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # names are given one after the other
+    taken = Run.objects.filter(project=project)
+    start = taken.filter(kind=RunKind.SPREAD).count() + 1
+    name = next(f"spreading {n}" for n in count(start) if not taken.filter(name=f"spreading {n}").exists())
+    run = Run.objects.create(
+        project=project,
+        kind=RunKind.SPREAD,
+        question_id=question.id,
+        feature_set=feature_set,
+        name=name,
+        code_version=f"labelapp {settings.VERSION}",
+        labels_digest=labels_digest,
+        n_labels=n_labels,
+        n_uncertain=n_uncertain,
+        metrics=metrics,
+        parameters=parameters,
+        seed=seed,
+        created_by=user,
+    )
+    keep_predictions(run, question.id, predictions)
+    record(user, project, "run.created", name, id=run.pk, labels=n_labels, predictions=len(predictions))
+    return run
