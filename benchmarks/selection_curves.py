@@ -306,6 +306,8 @@ def tables(sets: Sequence[Curves]) -> str:
         if name == "random":
             return f"{np.mean([100 * one.area(name, seed) for seed in one.runs[name]]):.1f}"
         gain, half, n = one.gain(name)
+        if n < 2:
+            return f"{100 * gain:+.1f} ({n})"
         told = f"{100 * gain:+.1f} ± {100 * half:.1f} ({n})"
         return f"**{told}**" if gain + half < 0 else told
 

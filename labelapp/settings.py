@@ -198,6 +198,7 @@ SPECTACULAR_SETTINGS = {
         "ImportKind": "core.choices.ImportKind",
         "FunctionKind": "core.choices.FunctionKind",
         "JobKind": "core.choices.JobKind",
+        "RunKind": "core.choices.RunKind",
         "ProjectState": "core.choices.ProjectState",
         "ImportState": "core.choices.ImportState",
         "JobState": "core.choices.JobState",

@@ -164,7 +164,7 @@ def _prepare(job: Job, selection: Selection) -> None:
         model=model,
         n_pool=pool_size(project, again=again),
     )
-    told = _replayed(selection, run, training, features)
+    told = _replayed(job, selection, training, features, (run, model))
     seconds["train"] = clock.lap()
     counts = np.bincount(training.target.argmax(axis=1), minlength=training.n_classes).tolist()
     pairs = list(zip(training.classes, counts, strict=True))
@@ -229,9 +229,14 @@ def _labelled(training: TrainingSet, features: Features) -> Labelled:
 
 
 def _replayed(
-    selection: Selection, run: Run | None, training: TrainingSet, features: Features
+    job: Job,
+    selection: Selection,
+    training: TrainingSet,
+    features: Features,
+    found: tuple[Run | None, Classifier | None],
 ) -> Json | None:
     """What chance would have cost: from an earlier round while the model is about as good as it was then."""
+    run, model = found
     if run is None:
         return None
     accuracy = (run.metrics or {})["holdout"]["accuracy"]
@@ -242,7 +247,8 @@ def _replayed(
         if accuracy["value"] is None or low <= accuracy["value"] <= high:
             return kept
     ci = accuracy["ci"]
-    return {**replay(training, features, seed=selection.seed), "round": selection.number, "ci": ci}
+    told = replay(training, features, seed=selection.seed, model=model, job=job)
+    return {**told, "round": selection.number, "ci": ci}
 
 
 # --- A part -----------------------------------------------------------------------------------------

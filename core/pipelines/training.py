@@ -445,7 +445,9 @@ def _keep_all(project: Project, run: Run, scorer: _Scorer, job: Job) -> int:
     for start in range(0, keys.item.size, AT_ONCE):
         item, version = keys.item[start : start + AT_ONCE], keys.version[start : start + AT_ONCE]
         said = scorer.model.probabilities(scorer.features.rows(item, version).sparse)
-        done += keep_predictions(run, scorer.question_id, predictions_of(scorer.class_ids, item, version, said))
+        done += keep_predictions(
+            run, scorer.question_id, predictions_of(scorer.class_ids, item, version, said)
+        )
         beat(job, start / keys.item.size)
     return done
 

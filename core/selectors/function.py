@@ -7,7 +7,7 @@ from django.db.models import F, QuerySet
 
 from core.choices import AuditPart, ItemState, JobKind, RunKind
 from core.exceptions import Missing
-from core.models import Item, Job, LabelingFunction, Prediction, Project, Run
+from core.models import Item, Job, LabelingFunction, Prediction, Run
 from core.selectors.job import jobs_of, unfinished_jobs
 
 CHUNK = 2000
@@ -124,11 +124,6 @@ def applying(project_id: int) -> Job | None:
 def last_applied(project_id: int) -> Job | None:
     """The newest job that applies functions, ended or not."""
     return jobs_of(project_id).filter(kind=JobKind.WEAK).first()
-
-
-def weak_runs(project: Project) -> QuerySet[Run]:
-    """Runs that functions have made and that are complete, newest first."""
-    return Run.objects.filter(project=project, kind=RunKind.WEAK, metrics__isnull=False).order_by("-pk")
 
 
 def field_names(project_id: int) -> list[str]:

@@ -7,17 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import F, QuerySet
 
-from core.choices import AuditPart, ItemState, QuestionKind, Stream
+from core.choices import AuditPart, ItemState, Stream
 from core.exceptions import Conflict, Invalid
 from core.models import Item, Pick, Prediction, Project, Run
 from core.selectors.features import tie_of
 from core.selectors.question import QuestionSpec, schema_of
+from core.selectors.selection import learnable
 
-LEARNABLE = frozenset({QuestionKind.SINGLE, QuestionKind.SCALE})
 ROWS = np.dtype([("item", "i8"), ("version", "i8"), ("tie", "u8"), ("holdout", "?")])
 AT_ONCE = 10_000
 MOST_ERRORS = 50
-_LEAST_CLASSES = 2
 
 
 def learnable_question(project: Project, key: str | None = None) -> QuestionSpec:
@@ -30,18 +29,13 @@ def learnable_question(project: Project, key: str | None = None) -> QuestionSpec
         questions = tuple(spec for spec in questions if spec.key == key)
         if not questions:
             raise Invalid("unknown-question", f"There is no question {key[:60]!r} here.")
-    found = next((spec for spec in questions if _learnable(spec)), None)
+    found = next((spec for spec in questions if learnable(spec)), None)
     if found is None:
         raise Conflict(
             "no-learnable-question",
             "A model learns a single-choice or scale question with two classes that mean something.",
         )
     return found
-
-
-def _learnable(spec: QuestionSpec) -> bool:
-    certain = sum(not one.uncertain for one in spec.classes)
-    return spec.kind in LEARNABLE and certain >= _LEAST_CLASSES
 
 
 def rows_of(project: Project, item_ids: Iterable[int]) -> npt.NDArray[Any]:

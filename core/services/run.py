@@ -264,7 +264,9 @@ def start_training(membership: Membership, asked: Any) -> Job:
             raise Conflict("run-exists", "There is a run of this name. Give the new one another.")
     weak_run = asked.get("weak_run")
     if weak_run is not None:
-        said = Prediction.objects.filter(run__project=project, question_id=question.id)
+        said = Prediction.objects.filter(run__project=project, question_id=question.id).exclude(
+            run__kind=RunKind.WEAK, run__metrics=None
+        )
         if not _is_whole(weak_run) or not said.filter(run_id=weak_run).exists():
             raise Invalid(
                 "bad-weak-run", "weak_run is the number of a run here that says something of the question."

@@ -20,7 +20,7 @@ from tests.factories.world import ALL, NAMES, PAYLOAD, PICTURE, World, body_of, 
 pytestmark = pytest.mark.django_db
 HARMLESS_TYPES = {
     *("application/json", "application/problem+json", "application/x-ndjson", "application/jsonl"),
-    *("text/csv", "application/vnd.apache.parquet", "image/png"),
+    *("text/csv", "application/vnd.apache.parquet", "application/zip", "image/png"),
 }
 
 

@@ -379,7 +379,7 @@ def apply(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 
 def _kind(value: str) -> FunctionKind:
     if value not in FunctionKind.values:
-        raise Missing
+        raise Invalid("unknown-kind", f"There is no labeling function of kind {value[:60]!r}.")
     return FunctionKind(value)
 
 

@@ -28,8 +28,8 @@ from core.selectors.label_error import (
     search_document,
 )
 from core.selectors.progress import changes_of
-from core.selectors.question import QuestionSpec, schema_of
-from core.selectors.training import LEARNABLE
+from core.selectors.question import schema_of
+from core.selectors.selection import learnable
 from core.services.label_error import send_errors, start_search
 from core.services.relabel import Sent, Skipped
 from core.web.access import project_view
@@ -103,7 +103,7 @@ def _page(
     request: HttpRequest, membership: Membership, form: RelabelForm, *, status: int = 200
 ) -> HttpResponse:
     project, doubt = membership.project, _doubt(request.POST or request.GET)
-    questions = [spec for spec in schema_of(project).questions if _can_be_learnt(spec)]
+    questions = [spec for spec in schema_of(project).questions if learnable(spec)]
     search, job = last_search(project), last_look(project)
     failed = job is not None and job.state == JobState.FAILED
     context: Json = {
@@ -152,10 +152,6 @@ def _number(text: str) -> int:
 def _doubt(query: Mapping[str, Any]) -> Doubt:
     asked = query.get("doubt")
     return Doubt(asked) if asked in Doubt.values else Doubt.CONFIDENCE
-
-
-def _can_be_learnt(spec: QuestionSpec) -> bool:
-    return spec.kind in LEARNABLE and sum(not one.uncertain for one in spec.classes) > 1
 
 
 def _rows(reader: Membership, search: ErrorSearch, rows: Sequence[LabelError]) -> list[Json]:
