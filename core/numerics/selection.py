@@ -132,7 +132,7 @@ def choose(strategy: str, state: State, candidates: Candidates, count: int, seed
 
     On one thread: sums that are cut by the number of a machine's cores would differ in their last bits.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 -- slow import
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 -- slow import
 
     chosen = _at_work(strategy, state)
     if not chosen.whole_pool:

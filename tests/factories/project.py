@@ -1,5 +1,6 @@
 """Projects with their questions, classes, people and guideline, without the services under test."""
 
+from hashlib import sha256
 from typing import Any
 
 from core.choices import Level, QuestionKind, Role
@@ -18,9 +19,16 @@ YES_NO = ("yes", "no")
 
 
 def make_project(slug: str = "birds", *, owner: User | None = None, **settings: Any) -> Project:
-    """A project with a guideline, one single-choice question (yes, no, cannot tell) and its owner."""
+    """A project with a guideline, one single-choice question (yes, no, cannot tell) and its owner.
+
+    Its draws are the same in every run of the tests.
+    """
     project = Project.objects.create(
-        slug=slug, name=settings.pop("name", slug.capitalize()), created_by=owner, **settings
+        slug=slug,
+        name=settings.pop("name", slug.capitalize()),
+        audit_key=sha256(slug.encode()).hexdigest(),
+        created_by=owner,
+        **settings,
     )
     ProjectTotals.objects.create(project=project)
     project.guideline = GuidelineVersion.objects.create(

@@ -286,11 +286,11 @@ def test_when_less_than_half_a_batch_waits_any_new_label_is_enough(actors: Actor
     ended(30)
     answered(actors, 1)
     assert start_due() == 0
-    Item.objects.filter(lane=Lane.PICKED).update(leased=1, free=0)
-    waiting = Item.objects.filter(lane=Lane.PICKED).order_by("pk").values_list("pk", flat=True)
-    Item.objects.filter(pk__in=list(waiting[:9])).update(leased=0, free=1)
+    picked = Item.objects.filter(lane=Lane.PICKED, done=0)
+    picked.update(leased=1, free=0)
+    Item.objects.filter(pk__in=list(picked.values_list("pk", flat=True)[:9])).update(leased=0, free=1)
     assert start_due() == 1
-    Item.objects.filter(lane=Lane.PICKED).update(leased=0, free=1)
+    picked.update(leased=0, free=1)
 
 
 def test_where_a_round_takes_long_the_next_one_waits_longer(actors: Actors, pool: list[Item]) -> None:

@@ -120,7 +120,7 @@ def test_every_kind_has_its_own_fields(actors: Actors, items: list[Item]) -> Non
     assert "/a|b/" in shown
     assert "lang != 5" in shown
     assert f"predictions of run {run.pk} above 50\xa0%" in shown
-    assert get(actors, "function_new", kind="magic").status_code == 404
+    assert get(actors, "function_new", kind="magic").status_code == 400
 
 
 def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(actors: Actors) -> None:
