@@ -10,7 +10,7 @@ class Selection(Created):
 
     ``strategy`` is what was asked for, ``used`` what was done (a cold start has no model). ``n_pool`` items could
     be picked, ``n_labels`` labels had been learnt from. ``pool_digest`` is a hash of the pool's ids in their order,
-    ``kappa`` how far the model's predictions agree with those of the round before, ``predicted`` those predictions
+    ``kappa`` how far the model's predictions agree with those of the round at least 50 labels before, ``predicted`` those predictions
     on a fixed sample of items (one uint16 each), ``report`` what pipelines.selection tells besides. ``applied_at``
     is when the picks went into the queue (null: only looked at), ``ended_at`` when the next round's replaced them.
     """

@@ -23,6 +23,7 @@ MOST_EXTRAPOLATED = 20.0  # times the labels of the largest model that was measu
 STEP = 100  # labels that a gain is told for
 KAPPA = 0.98
 ROUNDS = 3
+APART = 50  # labels between models whose predictions are compared: few more labels change little in any case
 LEAST_POINTS = 4
 LEAST_ITEMS = 20
 _EXPONENTS = np.concatenate([np.arange(0.05, 1.0, 0.05), np.arange(1.0, 2.01, 0.25)])

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,8 +21,9 @@ from core.exceptions import Conflict
 from core.models import Job, Project, Run, Selection
 from core.numerics import selection as numerics
 from core.numerics.classifier import Classifier
-from core.numerics.learning_curve import prediction_kappa, stop_hint
+from core.numerics.learning_curve import APART, prediction_kappa
 from core.numerics.strategies.base import WHOLE, Candidates, Labelled, Part, State, hashed, pack, unpack
+from core.numerics.strategies.label_again import among
 from core.numerics.table import Ints
 from core.pipelines.features import Features, features_in_force, ready_features
 from core.pipelines.training import TrainingSet, replay, train_and_record, training_set
@@ -65,7 +66,7 @@ def run_selection(job: Job) -> None:
     draw), ``holdout`` (``n``, ``labelled``), ``n_uncertain``, ``seconds`` by stage, ``parts``, ``subsample`` (items
     that a strategy which looks at the whole pool saw; null: all), ``classes`` with their labels, ``unseen`` ones,
     ``hard`` (pairs of classes between which the picks hesitate), ``replay`` (see pipelines.training, with the
-    ``round`` it was made in), ``stop`` (numerics.learning_curve.StopHint), ``watched`` (a hash of the items whose
+    ``round`` it was made in), ``watched`` (a hash of the items whose
     predictions are compared). Fails with ``no-items``, ``no-learnable-question``.
     """
     with kept_alive(job):
@@ -313,7 +314,8 @@ def _score(job: Job, selection: Selection, plan: _Plan, features: Features, numb
     rest = fresh & (part == 0)
     pool = rest
     if selection.used == Strategy.LABEL_AGAIN:
-        pool = rest | (places["answered"] & (part == 0))
+        learnt, _where = among(places["tie"], plan.state.arrays["tie"])
+        pool = rest | (places["answered"] & (part == 0) & learnt)
     stream, held = fresh & (part == STREAM), part == HOLDOUT
     n_watched = WATCHED if plan.state.models else 0
     watched = np.argsort(places["tie"], kind="stable")[:n_watched]
@@ -403,16 +405,13 @@ def _finish(job: Job, selection: Selection, plan: _Plan, scored: _Scored) -> Non
     picks = _picks(selection, plan, scored)
     counts, predicted = scored.counts, scored.predicted
     watched = hashlib.sha256(scored.watched.astype("<u8").tobytes()).hexdigest()
-    rounds = rounds_before(selection, None)
-    kappa = _kappa(rounds, watched, predicted)
-    hint = stop_hint([*(one.kappa for one in reversed(rounds)), kappa])
+    kappa = _kappa(rounds_before(selection, 1, fewer=APART), watched, predicted)
     streams = Counter(pick.stream for pick in picks)
     report = selection.report | {
         "streams": {stream.value: streams[stream] for stream in Stream},
         "stream_left": counts.stream,
         "holdout": {"n": counts.holdout, "labelled": counts.holdout_labelled},
         "hard": _hard(picks),
-        "stop": asdict(hint),
         "watched": watched,
         "seconds": {**selection.report["seconds"], "score": scored.seconds, "choose": clock.lap()},
     }
@@ -449,13 +448,13 @@ def _picks(selection: Selection, plan: _Plan, scored: _Scored) -> list[NewPick]:
     n_rest = min(size - len(found) - n_stream, rest.size)
     n_holdout = min(round(BY_CHANCE * size), counts.holdout_left)
     left = counts.rest - sum(not pick.again for pick in found.values())
-    for stream, draws, n, among in (
+    for stream, draws, n, n_there in (
         (Stream.AUDIT, scored.stream, n_stream, counts.stream),
         (Stream.RANDOM, rest, n_rest, left),
         (Stream.HOLDOUT, scored.holdout, n_holdout, counts.holdout_left),
     ):
         for code, hash_of_id in draws[["item", "tie"]][:n].tolist():
-            found[code] = _pick(code, stream, n / among)
+            found[code] = _pick(code, stream, n / n_there)
             tie[code] = hash_of_id
     ties = np.array([tie[code] for code in found], dtype=np.uint64)
     order = np.lexsort((ties, hashed(ties, _salted(selection.seed, "order"))))
@@ -492,7 +491,7 @@ def _hard(picks: Sequence[NewPick]) -> list[Json]:
 
 
 def _kappa(rounds: Sequence[Selection], watched: str, predicted: npt.NDArray[np.uint16]) -> float | None:
-    """How far the predictions agree with the round before's; None where that one watched other items."""
+    """How far the predictions agree with an earlier round's; None where that one watched other items."""
     if not rounds or rounds[0].predicted is None or rounds[0].report.get("watched") != watched:
         return None
     before = np.frombuffer(bytes(rounds[0].predicted), "<u2")

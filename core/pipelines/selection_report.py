@@ -14,7 +14,7 @@ from core.choices import FileFormat
 from core.exceptions import Missing
 from core.formats.writers import write_rows
 from core.models import Membership, Project, Run, Selection
-from core.numerics.learning_curve import STEP, Curve, Learning, learning, missing_gain, stop_hint
+from core.numerics.learning_curve import APART, STEP, Curve, Learning, learning, missing_gain, stop_hint
 from core.numerics.metrics import quality
 from core.numerics.results import Figure
 from core.numerics.table import Ints
@@ -22,9 +22,8 @@ from core.pipelines.holdout import Labelled, certain_names, class_document, hold
 from core.selectors.moment import database_now, one_moment
 from core.selectors.question import QuestionSpec
 from core.selectors.selection import learnable_question as chosen_question
-from core.selectors.selection import picks_of
+from core.selectors.selection import picks_of, rounds_of
 from core.selectors.selection_report import (
-    all_rounds,
     held_by,
     trained_runs,
     waiting_by_stream,
@@ -93,7 +92,7 @@ def selection_report(project: Project, question_key: str | None = None) -> Json:
     key = question_key or (chosen_for.key if chosen_for else None)
     question = learnable_question(project, key)
     with one_moment():
-        rounds = list(all_rounds(project).filter(question_id=question.id)[:MOST_ROUNDS])
+        rounds = list(rounds_of(project).filter(question_id=question.id)[:MOST_ROUNDS])
         labelled = holdout_labels(project, question)
         runs = list(trained_runs(project, question.id))
         newest = max(runs, key=lambda run: run.pk, default=None)
@@ -107,7 +106,7 @@ def selection_report(project: Project, question_key: str | None = None) -> Json:
         len(certain_names(question)),
         seed=SEED,
     )
-    told: Json = next((one.report for one in rounds if one.report), {})
+    told: Json = next((one.report for one in rounds if "streams" in one.report), {})
     model = None if newest is None else _model(question, newest, own)
     return {
         "project": project.slug,
@@ -208,7 +207,13 @@ def _line(curve: Curve | None) -> list[Json]:
 
 def _stop(rounds: Sequence[Selection], curve: Learning, model: Json) -> Json:
     """Whether predictions have come to rest, and what 100 more labels would add."""
-    hint = stop_hint([one.kappa for one in reversed(rounds) if one.run_id is not None])
+    apart: list[float | None] = []
+    least = float("inf")
+    for one in rounds:
+        if one.run_id is not None and one.applied_at is not None and one.n_labels <= least - APART:
+            apart.append(one.kappa)
+            least = one.n_labels
+    hint = stop_hint(apart[::-1])
     n = model["n_labels"]
 
     def gain(found: Curve | None) -> Figure:
@@ -275,7 +280,7 @@ def round_line(selection: Selection) -> Json:
 def round_document(selection: Selection, reader: Membership) -> Json:
     """One round with its ``picks`` in the order of the queue: item, stream, score, probability and reason.
 
-    The reason of an item that the reader has in hand is null: it tells what a model thinks of it.
+    Reason and score of an item that the reader has in hand are null: they tell what a model thinks of it.
     """
     picks = list(picks_of(selection))
     held = held_by(reader, [pick.item_id for pick in picks])
@@ -287,7 +292,7 @@ def round_document(selection: Selection, reader: Membership) -> Json:
                 "item_version": pick.item_version,
                 "order": pick.order,
                 "stream": pick.stream,
-                "score": pick.score,
+                "score": None if pick.item_id in held else pick.score,
                 "inclusion_probability": pick.inclusion_probability,
                 "reason": None if pick.item_id in held else pick.reason,
             }

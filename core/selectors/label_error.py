@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Count, F, QuerySet
 
-from core.choices import AuditPart, Doubt, ItemState, JobKind, JobState, LeaseState, Pass
-from core.models import Answer, ErrorSearch, Item, Job, LabelError, Lease, Membership, Project
+from core.choices import AuditPart, Doubt, ItemState, JobKind, JobState, Pass
+from core.models import Answer, ErrorSearch, Item, Job, LabelError, Membership, Project
 from core.selectors.features import tie_of
 from core.selectors.job import unfinished_jobs
+from core.selectors.selection_report import held_by
 
 
 def searches_of(project: Project) -> QuerySet[ErrorSearch]:
@@ -42,12 +43,6 @@ def errors_of(search: ErrorSearch, doubt: Doubt | None = None) -> QuerySet[Label
     if doubt is not None:
         rows = rows.filter(doubt=doubt)
     return rows.select_related("item", "given", "likely", "other", "relabel").order_by("doubt", "rank")
-
-
-def held_items(reader: Membership, items: Collection[int]) -> set[int]:
-    """Those of the items that the reader has in hand, and is to label without knowing what others said."""
-    mine = Lease.objects.filter(annotator=reader, state=LeaseState.ACTIVE, item__in=items)
-    return set(mine.values_list("item_id", flat=True))
 
 
 def votes_on(question_id: int, items: Collection[int]) -> dict[int, list[tuple[str, int]]]:
@@ -101,7 +96,7 @@ def error_documents(
     """Doubts as the API tells them; nothing of what others said about an item that the reader has in hand."""
     rows = list(rows)
     ids = {row.item_id for row in rows} | {row.other_id for row in rows if row.other_id is not None}
-    held = held_items(reader, ids)
+    held = held_by(reader, ids)
     votes = votes_on(search.question_id, ids - held)
     waiting = {row.item_id for row in rows if row.item.extra and row.item.done < row.item.target}
     return [

@@ -21,8 +21,9 @@ class ModelDropped(Missing):
 
 
 def runs_of(project_id: int) -> QuerySet[Run]:
-    """A project's runs, newest first."""
-    runs = Run.objects.filter(project_id=project_id).select_related("created_by", "question", "feature_set")
+    """A project's runs, newest first; not those of labeling functions that are still being made."""
+    runs = Run.objects.filter(project_id=project_id).exclude(kind=RunKind.WEAK, metrics=None)
+    runs = runs.select_related("created_by", "question", "feature_set")
     return runs.defer("feature_set__basis").order_by("-pk")
 
 
@@ -95,11 +96,6 @@ def runs_for(project_id: int, question_id: int) -> QuerySet[Run]:
     """The runs that say something about a question, newest first."""
     said = Prediction.objects.filter(question_id=question_id, run__project_id=project_id).order_by()
     return runs_of(project_id).filter(pk__in=said.values("run_id"))
-
-
-def trained_runs(project_id: int, question_id: int) -> QuerySet[Run]:
-    """The runs that were trained here for a question, oldest first."""
-    return runs_of(project_id).filter(question_id=question_id, kind=RunKind.TRAINED).order_by("pk")
 
 
 def model_content(run: Run) -> bytes:

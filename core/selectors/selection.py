@@ -9,7 +9,7 @@ import numpy.typing as npt
 from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Now
 
-from core.choices import AuditPart, ItemState, JobKind, JobState, Lane, QuestionKind
+from core.choices import AuditPart, ItemState, JobKind, JobState, Lane, QuestionKind, Strategy
 from core.exceptions import Missing
 from core.models import Gold, Item, Job, Pick, Project, Selection, SelectionPart
 from core.selectors.features import tie_of
@@ -43,8 +43,10 @@ def learnable_question(project: Project, schema: Schema | None = None) -> Questi
 
 def rounds_of(project: Project) -> QuerySet[Selection]:
     """All rounds, the newest first, those that failed among them; without their heavy columns."""
-    rounds = Selection.objects.filter(project=project).defer("predicted")
-    return rounds.select_related("job", "run", "question", "feature_set").order_by("-number")
+    rounds = Selection.objects.filter(project=project).select_related("job", "run", "question", "feature_set")
+    return rounds.defer("predicted", "run__metrics", "run__parameters", "feature_set__basis").order_by(
+        "-number"
+    )
 
 
 def round_of(project: Project, number: int) -> Selection:
@@ -53,11 +55,6 @@ def round_of(project: Project, number: int) -> Selection:
     if found is None:
         raise Missing
     return found
-
-
-def last_applied(project: Project) -> Selection | None:
-    """The round whose picks were put into the queue last."""
-    return rounds_of(project).filter(applied_at__isnull=False).first()
 
 
 def in_queue(project_id: int) -> QuerySet[Selection]:
@@ -87,8 +84,11 @@ def choosing(project: Project) -> Job | None:
 
 
 def has_pool(project: Project) -> bool:
-    """Whether there is any item that nobody has answered or holds."""
-    items = Item.objects.filter(project=project, free__gt=0, done=0, leased=0, state=ItemState.OPEN)
+    """Whether there is any item that may be picked; to label again, any that has an answer."""
+    waits = Q(free__gt=0, done=0) & ~Q(lane=Lane.RETURNED)
+    if project.selection_strategy == Strategy.LABEL_AGAIN:
+        waits |= Q(done__gt=0, audit=AuditPart.NONE)
+    items = Item.objects.filter(waits, project=project, leased=0, state=ItemState.OPEN)
     return items.order_by().exists()
 
 
@@ -143,11 +143,16 @@ def scored_parts(selection: Selection) -> dict[int, bytes]:
     return {number: bytes(content) for number, content in parts.values_list("number", "content")}
 
 
-def rounds_before(selection: Selection, count: int | None) -> list[Selection]:
-    """The rounds of the same question before this one that came to an end, the newest first."""
+def rounds_before(selection: Selection, count: int, *, fewer: int = 0) -> list[Selection]:
+    """The rounds of the same question before this one that came to an end, the newest first.
+
+    With ``fewer`` only those whose models learnt from so many labels fewer at least.
+    """
     rounds = Selection.objects.filter(
         project=selection.project_id, question=selection.question_id, number__lt=selection.number, apply=True
     )
+    if fewer:
+        rounds = rounds.filter(n_labels__lte=selection.n_labels - fewer)
     return list(rounds.filter(applied_at__isnull=False).order_by("-number")[:count])
 
 

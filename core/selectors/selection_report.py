@@ -8,16 +8,11 @@ import numpy.typing as npt
 from django.db.models import Count, F, QuerySet
 
 from core.choices import AuditPart, ItemState, JobKind, Lane, LeaseState, RunKind, Stream
-from core.models import Item, Job, Lease, Membership, Pick, Prediction, Project, Run, Selection
+from core.models import Item, Job, Lease, Membership, Pick, Prediction, Project, Run
 from core.selectors.job import jobs_of
-from core.selectors.selection import in_queue, rounds_of
+from core.selectors.selection import in_queue
 
 SAID = np.dtype([("run", "i8"), ("item", "i8"), ("label", "i8")])
-
-
-def all_rounds(project: Project) -> QuerySet[Selection]:
-    """All rounds, newest first, without what is wide and not told."""
-    return rounds_of(project).defer("predicted", "run__metrics", "run__parameters", "feature_set__basis")
 
 
 def holdout_of(project: Project) -> QuerySet[Item]:

@@ -12,7 +12,7 @@ from core.exceptions import Conflict, Invalid
 from core.models import Item, Pick, Prediction, Project, Run
 from core.selectors.features import tie_of
 from core.selectors.question import QuestionSpec, schema_of
-from core.selectors.selection import learnable
+from core.selectors.selection import learnable, learnable_questions
 
 ROWS = np.dtype([("item", "i8"), ("version", "i8"), ("tie", "u8"), ("holdout", "?")])
 AT_ONCE = 10_000
@@ -20,7 +20,7 @@ MOST_ERRORS = 50
 
 
 def learnable_question(project: Project, key: str | None = None) -> QuestionSpec:
-    """The question of this key, or the first that a model can learn: one class as the answer, two certain classes.
+    """The question of this key, or the one that selection learns: one class as the answer, two certain classes.
 
     Raises Invalid ``unknown-question``; Conflict ``no-learnable-question`` where there is none, or the one named is none.
     """
@@ -29,7 +29,8 @@ def learnable_question(project: Project, key: str | None = None) -> QuestionSpec
         questions = tuple(spec for spec in questions if spec.key == key)
         if not questions:
             raise Invalid("unknown-question", f"There is no question {key[:60]!r} here.")
-    found = next((spec for spec in questions if learnable(spec)), None)
+    first = learnable_questions(project) if key is None else [spec for spec in questions if learnable(spec)]
+    found = next(iter(first), None)
     if found is None:
         raise Conflict(
             "no-learnable-question",

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from core.choices import ItemState, Lane, Stream
 from core.exceptions import Conflict
 from core.models import Item, Job, Outbox, Pick, Project, Selection, SelectionPart
-from core.selectors.overlap import nobody_left
+from core.selectors.relabel import people_left
 from core.selectors.selection import choosing, in_queue
 from core.services.archive import check_open
 from core.services.audit import record
@@ -121,14 +121,16 @@ def _into_queue(selection: Selection, picks: Sequence[NewPick], *, patient: bool
     project = Project.objects.select_for_update(no_key=True).get(pk=selection.project_id)
     check_open(project)
     again = [locked[pick.item] for pick in picks if pick.again and pick.item in locked]
-    in_vain = nobody_left(project, again) if again else set()
+    left = people_left(project, again) if again else {}
+    in_vain = {pk for pk, people in left.items() if people < 1}
     kept = [
         pick
         for pick in picks
         if pick.item in locked and pick.item not in in_vain and _waits(locked[pick.item], pick)
     ]
     chosen = {pick.item for pick in kept}
-    opened = {pick.item for pick in kept if pick.again and _open_again(locked[pick.item])}
+    reopened = {pick.item for pick in kept if pick.again and _open_again(locked[pick.item])}
+    opened = reopened | {pk for pk in chosen if before.get(pk)}
     back = [locked[pk] for pk in before if pk in locked and pk not in chosen]
     closed = _put_back(back, before, project.audit_key)
     for place, pick in enumerate(kept, start=1):
@@ -136,8 +138,8 @@ def _into_queue(selection: Selection, picks: Sequence[NewPick], *, patient: bool
     _write([*(locked[pk] for pk in chosen), *back])
     Project.objects.filter(pk=project.pk).update(picked=F("picked") + len(kept))
     in_queue(project.pk).exclude(pk=selection.pk).update(ended_at=Now())
-    if opened or closed:
-        Outbox.objects.create(project=project, items_done=closed - len(opened))
+    if reopened or closed:
+        Outbox.objects.create(project=project, items_done=closed - len(reopened))
     return [
         pick._replace(reason={**pick.reason, OPENED: True}) if pick.item in opened else pick for pick in kept
     ]
@@ -147,7 +149,9 @@ def _waits(item: Item, pick: NewPick) -> bool:
     """Whether an item is still as it was when it was chosen."""
     if item.state != ItemState.OPEN or item.version != pick.version or item.leased:
         return False
-    return item.done > 0 if pick.again else item.free > 0 and item.done == 0 and item.lane != Lane.RETURNED
+    if item.lane == Lane.RETURNED:  # it is handed out before any pick
+        return False
+    return item.done > 0 if pick.again else item.free > 0 and item.done == 0
 
 
 def _open_again(item: Item) -> bool:

@@ -22,6 +22,7 @@ PATIENCE = 5  # a round begins after so many times the last one's duration at th
 LONGEST_PAUSE = timedelta(hours=1).total_seconds()
 
 
+@transaction.atomic
 def switch(
     membership: Membership,
     *,
@@ -104,6 +105,7 @@ def _begin(
         if current is not None and all(getattr(current, name) == value for name, value in told.items()):
             return current
         raise Conflict("already-choosing", "Another round is under way. Wait for its end, or cancel it.")
+    SelectionPart.objects.filter(selection__project=project).delete()  # of rounds that were broken off
     last = Selection.objects.filter(project=project).aggregate(n=Max("number"))["n"] or 0
     selection = Selection.objects.create(
         project=project,
@@ -199,5 +201,5 @@ def keep_model(
 @transaction.atomic
 def keep_part(job: Job, selection: Selection, number: int, content: bytes) -> None:
     """What one part came to, with the end of its job: both or neither. Raises LostClaim."""
+    finish_job(job, {"part": number})  # first: whoever ends the round locks the jobs before the parts
     SelectionPart.objects.update_or_create(selection=selection, number=number, defaults={"content": content})
-    finish_job(job, {"part": number})

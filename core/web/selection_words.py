@@ -383,14 +383,14 @@ def _rest(found: Json) -> str:
     if last >= found["threshold"]:
         return (
             _(
-                "Predictions begin to rest: kappa with the round before is %(kappa)s. %(wanted)s rounds running at "
+                "Predictions begin to rest: kappa with the model of 50 labels or more before is %(kappa)s. %(wanted)s rounds running at "
                 "%(threshold)s or more would be a sign to stop; so far it is %(running)s."
             )
             % values
         )
     return (
         _(
-            "Predictions still change: kappa with the round before is %(kappa)s; %(wanted)s rounds running at "
+            "Predictions still change: kappa with the model of 50 labels or more before is %(kappa)s; %(wanted)s rounds running at "
             "%(threshold)s or more would be a sign to stop."
         )
         % values

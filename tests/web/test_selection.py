@@ -190,7 +190,7 @@ def test_a_cost_beyond_reach_is_not_made_up() -> None:
     ("kappas", "high", "said"),
     [
         ([], 0.05, "shows from the second model on"),
-        ([0.9], 0.05, "Predictions still change: kappa with the round before is 0.90"),
+        ([0.9], 0.05, "Predictions still change: kappa with the model of 50 labels or more before is 0.90"),
         ([0.99], 0.05, "Predictions begin to rest"),
         ([0.99, 0.99, 0.99], 0.05, "Predictions have come to rest"),
         ([0.99, 0.99, 0.99], 0.004, "Hardly. Both signs say so:"),

@@ -52,7 +52,8 @@ class SelectionLine(Shape):
     run = serializers.IntegerField(allow_null=True)
     run_name = serializers.CharField(allow_null=True)
     kappa = serializers.FloatField(
-        allow_null=True, help_text="Of the model's predictions with those of the round before."
+        allow_null=True,
+        help_text="Of the model's predictions with those of the newest round that had learnt from at least 50 labels fewer.",
     )
     streams = Streams()
     seconds = serializers.DictField(child=serializers.FloatField(), help_text="By stage.")

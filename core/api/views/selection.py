@@ -14,8 +14,7 @@ from core.api.serializers import selection as shapes
 from core.exceptions import Invalid
 from core.pipelines.selection_report import round_document, round_line, selection_report
 from core.selectors.job import job_document
-from core.selectors.selection import round_of
-from core.selectors.selection_report import all_rounds
+from core.selectors.selection import round_of, rounds_of
 from core.services.selection import choose_now
 
 FIELDS = frozenset({"strategy", "size", "seed", "apply"})
@@ -29,7 +28,7 @@ class Selections(APIView):
         """All rounds, newest first."""
         allowed_parameters(request, (), paged=True)
         member = get_membership(request_actor(request), slug, Action.AGREEMENT_READ)
-        page, following = paginate(request, all_rounds(member.project), order=("number",), descending=True)
+        page, following = paginate(request, rounds_of(member.project), order=("number",), descending=True)
         return Response({"next": following, "results": [round_line(one) for one in page]})
 
     @extend_schema(

@@ -25,8 +25,7 @@ from core.pipelines.selection_report import TABLES, round_document, selection_re
 from core.selectors.aggregation import items_called
 from core.selectors.health import worker_seen
 from core.selectors.question import QuestionSpec
-from core.selectors.selection import choosing, learnable_questions, round_of
-from core.selectors.selection_report import all_rounds
+from core.selectors.selection import choosing, learnable_questions, round_of, rounds_of
 from core.services import selection as service
 from core.web import selection_words as words
 from core.web.access import project_view
@@ -108,7 +107,7 @@ def _state(membership: Membership, key: str, since: int | None = None) -> Json:
     """What the part of the page that asks again by itself says: a round is being made, failed, or is new."""
     project = membership.project
     job = choosing(project)
-    newest = list(all_rounds(project)[:NEWEST])
+    newest = list(rounds_of(project)[:NEWEST])
     number = next((one.number for one in newest if one.applied_at is not None), 0)
     last = newest[0].job if newest else None
     shown = number if since is None else since
