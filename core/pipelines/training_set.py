@@ -96,10 +96,14 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class _Resolved:
-    """Items with an answer or gold, by id, ascending; rows of ``target`` sum to 1, or to 0 without a certain answer."""
+    """Items with an answer or gold, by id, ascending; rows of ``target`` sum to 1, or to 0 without a certain answer.
+
+    ``voted`` is the same by votes alone: what models are judged by does not rest on a model of the annotators.
+    """
 
     item: Ints
     target: Floats
+    voted: Floats
     answers: Ints
 
 
@@ -120,6 +124,8 @@ def training_set(project: Project, question: QuestionSpec, *, weak_run: Run | No
     found[inside] = resolved.item[place[inside]] == rows["item"][inside]
     target = np.zeros((rows.size, len(certain)))
     target[found] = resolved.target[place[found]]
+    voted = np.zeros_like(target)
+    voted[found] = resolved.voted[place[found]]
     known = target.sum(axis=1) > 0
     ours = known & ~rows["holdout"]
     held = rows["holdout"]
@@ -139,7 +145,7 @@ def training_set(project: Project, question: QuestionSpec, *, weak_run: Run | No
             rows["item"][held].astype(np.intp),
             rows["version"][held].astype(np.intp),
             rows["tie"][held],
-            _winners(target[held]),
+            _winners(voted[held]),
         ),
         weak=weak,
         digest=_digest(names, rows["tie"][ours], target[ours]),
@@ -157,17 +163,20 @@ def _resolved(project: Project, question: QuestionSpec) -> _Resolved:
     k = codes.size
     counts = np.bincount(votes.item * k + votes.label, minlength=items.size * k).reshape(items.size, k)
     answers = counts.sum(axis=1)
-    target = counts / np.maximum(answers, 1)[:, None]
+    voted = counts / np.maximum(answers, 1)[:, None]
+    target = voted.copy()
     rule = default_rule(table, uncertain).rule
     if rule is not Rule.MAJORITY:
         model = fit_dawid_skene(votes, Model(rule.value))
-        share = np.where(model.posterior < _LEAST_SHARE, 0.0, model.posterior)
+        least = np.minimum(_LEAST_SHARE, model.posterior.max(axis=1, keepdims=True))
+        share = np.where(model.posterior < least, 0.0, model.posterior)
         target[model.item] = share / share.sum(axis=1, keepdims=True)
     sure = ~uncertain[gold.label]
     row = np.searchsorted(items, gold.item[sure])
-    target[row] = 0
-    target[row, np.searchsorted(codes, gold.label[sure])] = 1
-    return _Resolved(items, target, np.maximum(answers, 1))
+    for shares in (target, voted):
+        shares[row] = 0
+        shares[row, np.searchsorted(codes, gold.label[sure])] = 1
+    return _Resolved(items, target, voted, np.maximum(answers, 1))
 
 
 def _winners(target: Floats) -> Ints:

@@ -1,5 +1,6 @@
 """Choosing what to label next: switched on and off by a lead, begun when enough labels are new, kept with its books."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -88,6 +89,8 @@ def _begin(
 ) -> Selection:
     """One unfinished round per project at most. A round that begins by itself ends when selection is switched off."""
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if by_itself and not project.selection_on:
+        raise Conflict("selection-off", "Selection was switched off.")
     question = learnable_question(project)
     if question is None:
         raise Conflict(
@@ -136,10 +139,13 @@ def cancel(membership: Membership) -> Job | None:
 def start_due() -> int:
     """Begin a round in every project in which it pays; returns in how many."""
     projects = Project.objects.filter(state=ProjectState.ACTIVE, selection_on=True).order_by("pk")
-    due = [project for project in projects if _is_due(project)]
-    for project in due:
-        _begin(project, None, by_itself=True)
-    return len(due)
+    begun = 0
+    for project in projects:
+        if _is_due(project):
+            with suppress(Conflict):  # switched off, or begun by somebody, in between
+                _begin(project, None, by_itself=True)
+                begun += 1
+    return begun
 
 
 def _is_due(project: Project) -> bool:
