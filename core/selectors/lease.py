@@ -86,7 +86,7 @@ KNOWN = f"""
         SELECT DISTINCT g.item_id FROM core_gold g WHERE {{0}} ORDER BY g.item_id LIMIT %(ahead)s) AS known
     WHERE EXISTS (
         SELECT 1 FROM core_item i
-        WHERE i.id = known.item_id AND i.project_id = %(project)s AND i.state = 'open'
+        WHERE i.id = known.item_id AND i.project_id + 0 = %(project)s AND i.state = 'open'
           AND (i.pool = 0 OR EXISTS (SELECT 1 FROM core_batch_members given
                                      WHERE given.batch_id = i.pool AND given.membership_id = %(member)s))
           AND NOT EXISTS (SELECT 1 FROM core_lease lease
