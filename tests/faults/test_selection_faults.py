@@ -26,7 +26,7 @@ from tests.servers import Installation, Unavailable, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 MOST_STATEMENTS = 400
-STEP = 5  # every fifth statement, from another first one in each test
+STEP = 5  # every fifth statement, from two first ones; of rounds in parts every seventh
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def check_round(selection: Selection, wanted: list[tuple[Any, ...]]) -> None:
     assert list(findings()) == []
 
 
-@pytest.mark.parametrize("first", range(STEP))
+@pytest.mark.parametrize("first", [0, 2])
 def test_a_round_that_breaks_at_any_statement_ends_as_one_that_did_not(
     actors: Actors, pool: list[Item], first: int
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_round_in_parts_that_breaks_at_any_statement_ends_as_one_that_did_not(
     wanted = undisturbed(actors)
     monkeypatch.setattr("core.pipelines.selection.ALONE", 0)
     monkeypatch.setattr("core.selectors.selection.SHARD", 64)
-    for n in range(1, MOST_STATEMENTS, 3):
+    for n in range(1, MOST_STATEMENTS, 7):
         selection = choose_now(lead(actors), size=10, send=False)
         assert selection.job is not None
         broken = selection.job.pk
