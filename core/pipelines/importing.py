@@ -37,7 +37,7 @@ from core.services.asset import StoredImage, drop_images, name_images
 from core.services.imports import begin_check, cancel_import, fail_import, hold_import, import_folder
 from core.services.job import JobCancelled
 from core.services.publishing import publish
-from core.services.staging import MOST_REPEATS, Chunk, NewAnswer, NewItem, Refused, settle, stage
+from core.services.staging import MOST_REPEATS, Chunk, Draw, NewAnswer, NewItem, Refused, settle, stage
 
 CHUNK_ROWS = 5000
 CHUNK_IMAGES = 50
@@ -193,14 +193,10 @@ def _item_chunks(
 
 
 class ItemMaker:
-    """Gives each item its place in the queue and its part of the audit slice, by a keyed hash of its id.
-
-    The same id in the same project always falls the same way. Without an id the file and the row stand
-    in for it.
-    """
+    """Gives each item its place in the queue and its part of the audit slice (services.staging.Draw)."""
 
     def __init__(self, project: Project, file_hash: str) -> None:
-        self._keyed = blake2b(key=bytes.fromhex(project.audit_key), digest_size=9)
+        self._draw = Draw(project.audit_key)
         self._slice = int(project.audit_fraction * 2**32)
         self._file_hash = file_hash
 
@@ -210,11 +206,8 @@ class ItemMaker:
         if len(data) + len(meta) > LONGEST_ITEM:
             detail = f"The item has {len(data) + len(meta):,} characters; at most {LONGEST_ITEM:,} are taken."
             return Refused(row.number, row.line, "data", "item-too-large", detail)
-        keyed = self._keyed.copy()
-        keyed.update((row.id or f"{self._file_hash}:{row.number}").encode())
-        digest = keyed.digest()
-        position = int.from_bytes(digest[:5], "big")
-        part = AuditPart.STREAM if int.from_bytes(digest[5:], "big") < self._slice else AuditPart.NONE
+        position, drawn = self._draw(row.id, self._file_hash, row.number)
+        part = AuditPart.STREAM if drawn < self._slice else AuditPart.NONE
         return NewItem(row.number, row.line, row.id or "", data, meta, part.value, position, row.vector)
 
 

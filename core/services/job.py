@@ -20,9 +20,10 @@ from django.db.models.functions import Coalesce, Now
 
 from core.choices import JobKind, JobState
 from core.exceptions import Conflict, TooMany
-from core.models import Job, Outbox, Project, User, WorkerSign
+from core.models import Job, Membership, Outbox, Project, User, WorkerSign
 from core.queue import TaskName, enqueue
-from core.selectors.job import UNFINISHED
+from core.selectors.job import UNFINISHED, unfinished_jobs
+from core.services.audit import record
 from core.services.lease import expire_leases
 from core.services.progress import fold_outbox
 
@@ -58,6 +59,18 @@ def create_job(
     job = Job.objects.create(project=project, kind=kind, arguments=arguments, created_by=user, sent_at=Now())
     if send:
         enqueue(TaskName.RUN_JOB, str(job.pk))
+    return job
+
+
+@transaction.atomic
+def start_once(membership: Membership, kind: JobKind, question: str, verb: str) -> Job:
+    """A job of this kind about a question, with its line in the audit log; the unfinished one where there is one."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    running = unfinished_jobs(project.pk).filter(kind=kind).first()
+    if running is not None:
+        return running
+    job = create_job(project, kind, {"question": question}, membership.user)
+    record(membership.user, project, verb, question)
     return job
 
 

@@ -7,13 +7,12 @@ from django.db import transaction
 
 from core.choices import Doubt, JobKind
 from core.exceptions import Invalid
-from core.models import ErrorSearch, Job, LabelError, Membership, Project, Relabel
-from core.selectors.label_error import errors_of, last_search, looking_for_errors
+from core.models import ErrorSearch, Job, LabelError, Membership, Relabel
+from core.selectors.label_error import errors_of, last_search
 from core.selectors.question import QuestionSpec
 from core.selectors.training import learnable_question
 from core.services.archive import check_open
-from core.services.audit import record
-from core.services.job import beat, create_job, finish_job
+from core.services.job import beat, finish_job, start_once
 from core.services.relabel import Sent, send_again
 
 SEARCHES_KEPT = 5
@@ -34,17 +33,9 @@ def start_search(membership: Membership, question: str | None = None) -> Job:
 
     Raises Invalid ``unknown-question``; Conflict ``no-learnable-question``, ``project-archived``; TooMany.
     """
-    project = membership.project
-    check_open(project)
-    spec = learnable_question(project, question)
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        running = looking_for_errors(project)
-        if running is not None:
-            return running
-        job = create_job(project, JobKind.ERRORS, {"question": spec.key}, membership.user)
-        record(membership.user, project, "errors.looked_for", spec.key)
-    return job
+    check_open(membership.project)
+    spec = learnable_question(membership.project, question)
+    return start_once(membership, JobKind.ERRORS, spec.key, "errors.looked_for")
 
 
 @transaction.atomic

@@ -5,7 +5,6 @@ Locks are taken in the order job, items, project. Items that somebody is about t
 
 import time
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -20,9 +19,8 @@ from core.selectors.selection import choosing, in_queue
 from core.services.archive import check_open
 from core.services.audit import record
 from core.services.job import beat, finish_job, request_cancel
+from core.services.staging import BATCH_SHIFT, Draw
 
-BATCH_SHIFT = 40
-POSITION_BYTES, PLACE_BYTES = 5, 9
 TRIES, PAUSE_SECONDS = 20, 0.05
 OPENED = "opened"  # in a pick's reason: the round gave the item a place beyond its overlap
 
@@ -54,15 +52,11 @@ class _Busy(Exception):  # noqa: N818 -- not an error: somebody has one of the i
 
 
 def main_position(item: Item, audit_key: str) -> int:
-    """An item's place in the main lane: its batch, and within that a keyed hash of its id.
-
-    As its import gave it (pipelines.importing.ItemMaker): without an id of its own the file and the row stand for it.
-    """
+    """An item's place in the main lane, as its import gave it."""
     batch = item.batch
     own = item.external_id != f"b{batch.number}-{item.row}"
-    keyed = blake2b(key=bytes.fromhex(audit_key), digest_size=PLACE_BYTES)
-    keyed.update((item.external_id if own else f"{batch.file_hash}:{item.row}").encode())
-    return (batch.number << BATCH_SHIFT) + int.from_bytes(keyed.digest()[:POSITION_BYTES], "big")
+    position, _drawn = Draw(audit_key)(item.external_id if own else None, batch.file_hash, item.row)
+    return (batch.number << BATCH_SHIFT) + position
 
 
 def end_round(job: Job, selection: Selection, picks: Sequence[NewPick], books: Books) -> None:

@@ -15,9 +15,17 @@ from core.services.features import start_features
 from core.services.imports import clear_staging, forget_file, result_of
 from core.services.job import beat, finish_job
 from core.services.run import named_run
-from core.services.staging import Refused, allow_memory, analyse, count_published, refuse, run, settle_again
+from core.services.staging import (
+    BATCH_SHIFT,
+    Refused,
+    allow_memory,
+    analyse,
+    count_published,
+    refuse,
+    run,
+    settle_again,
+)
 
-BATCH_SHIFT = 40
 MOST_HOLDOUT = 300
 HOLDOUT_SHARE = 3
 # A prime: the remainder orders the slice otherwise than the queue does.

@@ -165,8 +165,7 @@ def record_run(
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # names are given one after the other
     taken = Run.objects.filter(project=project)
     if name is None:
-        start = taken.filter(kind=RunKind.TRAINED).count() + 1
-        name = next(f"model {n}" for n in count(start) if not taken.filter(name=f"model {n}").exists())
+        name = free_name(project, RunKind.TRAINED, "model")
     elif taken.filter(name=name).exists():
         raise Conflict("run-exists", "There is a run of this name. Give the new one another.")
     run = Run.objects.create(
@@ -192,6 +191,13 @@ def record_run(
         _drop_old_models(project)
     record(user, project, "run.created", name, id=run.pk, labels=n_labels)
     return run
+
+
+def free_name(project: Project, kind: RunKind, noun: str) -> str:
+    """The next name like "model 12" for a run of this kind. The caller has locked the project."""
+    taken = Run.objects.filter(project=project)
+    start = taken.filter(kind=kind).count() + 1
+    return next(f"{noun} {n}" for n in count(start) if not taken.filter(name=f"{noun} {n}").exists())
 
 
 def _drop_old_models(project: Project) -> None:

@@ -1,7 +1,6 @@
 """Labels spread to near neighbours: begun by a lead, kept as predictions of a run, never as answers of people."""
 
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -10,12 +9,11 @@ from django.db import transaction
 from core.choices import JobKind, RunKind
 from core.models import FeatureSet, Job, Membership, Project, Run, User
 from core.selectors.question import QuestionSpec
-from core.selectors.spreading import spreading_now
 from core.selectors.training import learnable_question
 from core.services.archive import check_open
 from core.services.audit import record
-from core.services.job import create_job
-from core.services.run import NewPrediction, keep_predictions
+from core.services.job import start_once
+from core.services.run import NewPrediction, free_name, keep_predictions
 
 
 def start_spreading(membership: Membership, question: str | None = None) -> Job:
@@ -23,17 +21,9 @@ def start_spreading(membership: Membership, question: str | None = None) -> Job:
 
     Raises Invalid ``unknown-question``; Conflict ``no-learnable-question``, ``project-archived``; TooMany.
     """
-    project = membership.project
-    check_open(project)
-    spec = learnable_question(project, question)
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        running = spreading_now(project)
-        if running is not None:
-            return running
-        job = create_job(project, JobKind.SPREAD, {"question": spec.key}, membership.user)
-        record(membership.user, project, "labels.spread", spec.key)
-    return job
+    check_open(membership.project)
+    spec = learnable_question(membership.project, question)
+    return start_once(membership, JobKind.SPREAD, spec.key, "labels.spread")
 
 
 @transaction.atomic
@@ -53,9 +43,7 @@ def record_spreading(
 ) -> Run:
     """The run of one spreading, "spreading 3", with what it says of the items that it is confident of."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # names are given one after the other
-    taken = Run.objects.filter(project=project)
-    start = taken.filter(kind=RunKind.SPREAD).count() + 1
-    name = next(f"spreading {n}" for n in count(start) if not taken.filter(name=f"spreading {n}").exists())
+    name = free_name(project, RunKind.SPREAD, "spreading")
     run = Run.objects.create(
         project=project,
         kind=RunKind.SPREAD,

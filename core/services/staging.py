@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -16,6 +17,27 @@ MOST_REFUSED = 100_000
 MOST_REPEATS = 1000
 ABOUT_ITEMS = (ImportKind.ITEMS, ImportKind.EMBEDDINGS)
 FLOAT_BYTES = 4
+
+
+BATCH_SHIFT = 40  # above the hash in a position stands the number of the batch
+POSITION_BYTES, SLICE_BYTES = 5, 4
+
+
+class Draw:
+    """An item's place in the queue and its part of the audit slice, by a keyed hash of its id.
+
+    The same id in the same project always falls the same way. Without an id the file and the row stand in for it.
+    """
+
+    def __init__(self, audit_key: str) -> None:
+        self._keyed = blake2b(key=bytes.fromhex(audit_key), digest_size=POSITION_BYTES + SLICE_BYTES)
+
+    def __call__(self, external_id: str | None, file_hash: str, row: int) -> tuple[int, int]:
+        """The place within the batch, and a number below 2**32: the audit slice has the items with the smallest."""
+        keyed = self._keyed.copy()
+        keyed.update((external_id or f"{file_hash}:{row}").encode())
+        digest = keyed.digest()
+        return int.from_bytes(digest[:POSITION_BYTES], "big"), int.from_bytes(digest[POSITION_BYTES:], "big")
 
 
 class NewItem(NamedTuple):
