@@ -291,7 +291,7 @@ def test_the_same_file_items_labels_and_seed_give_the_same_picks_in_another_proj
     assert chosen[0] == chosen[1]
 
 
-def test_label_again_opens_an_answered_item_and_closes_it_when_nobody_takes_it(actors: Actors) -> None:
+def test_label_again_opens_an_answered_item_once_and_closes_it_when_nobody_takes_it(actors: Actors) -> None:
     """Two answers that contradict what the others teach are the likeliest to be wrong."""
     make_pool(actors.project, 120, holdout=0, stream=0)
     items = answer_items(actors.membership(actors.bob), 110)
@@ -306,6 +306,9 @@ def test_label_again_opens_an_answered_item_and_closes_it_when_nobody_takes_it(a
     assert set(places) == {(2, 1, 1, 1, Lane.PICKED)}
     assert progress_of(actors.project.pk).items_done == 110 - len(again)
     assert list(findings()) == []
+    once_more = run(actors, strategy=Strategy.LABEL_AGAIN, size=10)
+    assert {pick.item_id for pick in again} <= {pick.item_id for pick in picks_of(once_more)}
+    assert progress_of(actors.project.pk).items_done == 110 - len(again)
     carol = actors.membership(actors.carol)
     given = {lease.item_id for lease in hand_out(carol, 1).leases}
     switch(lead(actors), on=False)
