@@ -38,6 +38,10 @@ class Action(StrEnum):
     JOBS_READ = "jobs:read"
     JOBS_EDIT = "jobs:edit"
     AUDIT_READ = "audit:read"
+    ADJUDICATE = "items:adjudicate"
+    GOLD_READ = "gold:read"
+    GOLD_EDIT = "gold:edit"
+    TRIAL = "trial"
 
 
 EVERYBODY = frozenset(Role)
@@ -67,6 +71,10 @@ ROLES: dict[Action, frozenset[Role]] = {
     Action.JOBS_READ: LEADS,
     Action.JOBS_EDIT: LEADS,
     Action.AUDIT_READ: LEADS,
+    Action.ADJUDICATE: REVIEWERS,
+    Action.GOLD_READ: LEADS,
+    Action.GOLD_EDIT: LEADS,
+    Action.TRIAL: LEADS,
 }
 
 _READS = frozenset({Scope.LABELS_READ, Scope.ITEMS_WRITE, Scope.ANNOTATE, Scope.LEAD})
@@ -97,6 +105,10 @@ SCOPES: dict[Action, frozenset[Scope]] = {
     Action.JOBS_READ: _ITEMS | _LABELS,
     Action.JOBS_EDIT: _ITEMS,
     Action.AUDIT_READ: _LEAD,
+    Action.ADJUDICATE: _LEAD,
+    Action.GOLD_READ: _LEAD,
+    Action.GOLD_EDIT: _ITEMS,
+    Action.TRIAL: _ANNOTATE,
 }
 
 
@@ -361,6 +373,85 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "label_errors_find": {"POST": Action.ITEMS_EDIT},
     "label_errors_send": {"POST": Action.ITEMS_EDIT},
     "relabels": {"GET": Action.AGREEMENT_READ},
+    "api:merges-preview": {"POST": Action.AGREEMENT_READ},
+    "api:merges-suggested": {"GET": Action.AGREEMENT_READ},
+    "api:mappings": {"GET": Action.AGREEMENT_READ, "POST": Action.PROJECT_EDIT},
+    "api:mapping-revert": {"POST": Action.PROJECT_EDIT},
+    "api:standard": {"GET": Action.AGREEMENT_READ},
+    "api:standard-preview": {"POST": Action.AGREEMENT_READ},
+    "api:adjudications": {"GET": Action.AGREEMENT_READ, "POST": Action.ADJUDICATE},
+    "api:adjudications-next": {"GET": Action.ADJUDICATE},
+    "api:adjudication": {"GET": Action.AGREEMENT_READ, "DELETE": Action.ADJUDICATE},
+    "api:reviews": {"GET": Action.ADJUDICATE, "POST": Action.ADJUDICATE},
+    "api:review": {"PATCH": Action.ADJUDICATE},
+    "api:inquiries": {"GET": Action.OWN_WORK_READ, "POST": Action.ANNOTATE},
+    "api:inquiry": {"PATCH": Action.GUIDELINE_EDIT},
+    "api:notices": {"GET": Action.OWN_WORK_READ, "POST": Action.OWN_WORK_READ},
+    "api:timeline": {"GET": Action.AGREEMENT_READ},
+    "api:relabel": {"GET": Action.AGREEMENT_READ, "DELETE": Action.ITEMS_EDIT},
+    "api:gold": {"GET": Action.GOLD_READ, "POST": Action.GOLD_EDIT},
+    "api:gold-people": {"GET": Action.GOLD_READ},
+    "api:trainings": {"GET": Action.GOLD_READ, "POST": Action.GOLD_EDIT},
+    "api:training": {"GET": Action.GOLD_READ, "PATCH": Action.GOLD_EDIT},
+    "api:member-pause": {"POST": Action.MEMBERS_EDIT},
+    "api:member-resume": {"POST": Action.MEMBERS_EDIT},
+    "api:validations": {"GET": Action.IMPORTS_READ},
+    "api:validation": {"GET": Action.IMPORTS_READ},
+    "api:validation-schema": {"GET": Action.IMPORTS_READ, "POST": Action.IMPORTS_EDIT},
+    "api:validation-rules": {"GET": Action.IMPORTS_READ, "POST": Action.IMPORTS_EDIT},
+    "api:validation-rule": {"PATCH": Action.IMPORTS_EDIT, "DELETE": Action.IMPORTS_EDIT},
+    "api:annotations-void": {"POST": Action.MEMBERS_EDIT},
+    "api:voids": {"GET": Action.MEMBERS_READ},
+    "api:void-undo": {"POST": Action.MEMBERS_EDIT},
+    "api:person-erase": {"POST": Action.MEMBERS_EDIT},
+    "api:work": {"GET": Action.OWN_WORK_READ},
+    "api:item-history": {"GET": Action.ITEMS_READ},
+    "api:audit-file": {"GET": Action.AUDIT_READ},
+    "api:trial": {"POST": Action.TRIAL},
+    "mappings": {"GET": Action.AGREEMENT_READ},
+    "mapping_preview": {"GET": Action.AGREEMENT_READ},
+    "mapping_apply": {"POST": Action.PROJECT_EDIT},
+    "mapping_revert": {"POST": Action.PROJECT_EDIT},
+    "standard": {"GET": Action.AGREEMENT_READ},
+    "standard_preview": {"POST": Action.AGREEMENT_READ},
+    "standard_apply": {"POST": Action.PROJECT_EDIT},
+    "adjudication": {"GET": Action.AGREEMENT_READ},
+    "adjudication_item": {"GET": Action.ADJUDICATE},
+    "adjudication_settle": {"POST": Action.ADJUDICATE},
+    "adjudication_undo": {"POST": Action.ADJUDICATE},
+    "adjudication_refer": {"POST": Action.ADJUDICATE},
+    "adjudication_bulk": {"GET": Action.ADJUDICATE, "POST": Action.ADJUDICATE},
+    "reviews": {"GET": Action.ADJUDICATE},
+    "review_answer": {"GET": Action.ADJUDICATE, "POST": Action.ADJUDICATE},
+    "inquiries": {"GET": Action.OWN_WORK_READ},
+    "inquiry_answer": {"POST": Action.GUIDELINE_EDIT},
+    "notices": {"GET": Action.OWN_WORK_READ},
+    "notices_read": {"POST": Action.OWN_WORK_READ},
+    "timeline": {"GET": Action.AGREEMENT_READ},
+    "timeline_table": {"GET": Action.AGREEMENT_READ},
+    "relabel_new": {"GET": Action.ITEMS_EDIT, "POST": Action.ITEMS_EDIT},
+    "relabel_close": {"POST": Action.ITEMS_EDIT},
+    "gold": {"GET": Action.GOLD_READ},
+    "gold_confirm": {"POST": Action.GOLD_EDIT},
+    "trainings": {"GET": Action.GOLD_READ},
+    "training_new": {"GET": Action.GOLD_EDIT, "POST": Action.GOLD_EDIT},
+    "training_edit": {"GET": Action.GOLD_EDIT, "POST": Action.GOLD_EDIT},
+    "member_pause": {"POST": Action.MEMBERS_EDIT},
+    "member_resume": {"POST": Action.MEMBERS_EDIT},
+    "validations": {"GET": Action.IMPORTS_READ},
+    "validation": {"GET": Action.IMPORTS_READ},
+    "validation_schema": {"GET": Action.IMPORTS_EDIT, "POST": Action.IMPORTS_EDIT},
+    "validation_rule": {"GET": Action.IMPORTS_EDIT, "POST": Action.IMPORTS_EDIT},
+    "validation_rule_new": {"GET": Action.IMPORTS_EDIT, "POST": Action.IMPORTS_EDIT},
+    "validation_rule_remove": {"POST": Action.IMPORTS_EDIT},
+    "member_void": {"GET": Action.MEMBERS_EDIT, "POST": Action.MEMBERS_EDIT},
+    "void_undo": {"POST": Action.MEMBERS_EDIT},
+    "member_erase": {"GET": Action.MEMBERS_EDIT, "POST": Action.MEMBERS_EDIT},
+    "work": {"GET": Action.OWN_WORK_READ},
+    "work_table": {"GET": Action.OWN_WORK_READ},
+    "item_history": {"GET": Action.ITEMS_READ},
+    "audit_table": {"GET": Action.AUDIT_READ},
+    "label_trial": {"GET": Action.TRIAL},
 }
 
 

@@ -176,6 +176,7 @@ class JobKind(models.TextChoices):
     WEAK = "weak", _("labels by functions")
     SPREAD = "spread", _("labels of near neighbours")
     ERRORS = "errors", _("looking for wrong labels")
+    VALIDATE = "validate", _("checking a batch of data")
 
 
 class JobState(models.TextChoices):
@@ -247,6 +248,90 @@ class RelabelTo(models.TextChoices):
     OTHERS = "others", _("people who have not answered it")
     SAME = "same", _("the same people")
     NAMED = "named", _("named people")
+
+
+class RelabelFor(models.TextChoices):
+    """What a relabel queue came from."""
+
+    LIST = "list", _("a list of items")
+    GUIDELINE = "guideline", _("a guideline change")
+    AGREEMENT = "agreement", _("low agreement")
+    ERRORS = "errors", _("likely errors")
+    UNCERTAIN = "uncertain", _("uncertain answers")
+    DRIFT = "drift", _("drift")
+
+
+class MappingKind(models.TextChoices):
+    """What a step from raw answers to current ones does."""
+
+    MERGE = "merge", _("merged classes")
+    RENAME = "rename", _("a renamed class")
+    STANDARDISE = "standardise", _("standardised texts")
+
+
+class Cause(models.TextChoices):
+    """Why people differed on an item."""
+
+    AMBIGUOUS = "ambiguous", _("the item is ambiguous")
+    GUIDELINE_GAP = "guideline_gap", _("the guideline says nothing about it")
+    SLIP = "slip", _("a slip")
+    CLASS_LIST = "class_list", _("the class list is wrong")
+    BROKEN = "broken", _("the item is broken")
+
+
+class InquiryState(models.TextChoices):
+    """What became of a question that an annotator asked about an item."""
+
+    OPEN = "open", _("open")
+    ANSWERED = "answered", _("answered")
+    RULE = "rule", _("became a rule of the guideline")
+
+
+class NoticeKind(models.TextChoices):
+    """What somebody is told within the app."""
+
+    ASSIGNED = "assigned", _("items were given to you")
+    PAUSED = "paused", _("your work is paused")
+    RESUMED = "resumed", _("your work goes on")
+    GUIDELINE = "guideline", _("the guideline changed")
+    ANSWERED = "answered", _("your question was answered")
+    ASKED = "asked", _("somebody asked about an item")
+    REVIEW = "review", _("an item waits for your review")
+    TRAINING = "training", _("a training round")
+    CORRECTED = "corrected", _("an adjudicated item was answered anew")
+    VOIDED = "voided", _("answers were taken out of the counts")
+
+
+class PausedBecause(models.TextChoices):
+    """Why somebody gets no items."""
+
+    NOT = "", _("not paused")
+    GOLD = "gold", _("accuracy on gold below the bound")
+    LEAD = "lead", _("by the lead")
+
+
+class TrainingState(models.TextChoices):
+    """How far somebody is in a training round."""
+
+    RUNNING = "running", _("under way")
+    PASSED = "passed", _("passed")
+    FAILED = "failed", _("not passed")
+
+
+class Severity(models.TextChoices):
+    """What a finding about a batch does."""
+
+    NOTE = "note", _("note")
+    WARN = "warn", _("warning")
+    STOP = "stop", _("stop")
+
+
+class Gate(models.TextChoices):
+    """What the validation of a batch may do to its import."""
+
+    OFF = "off", _("nothing")
+    WARN = "warn", _("warn")
+    STOP = "stop", _("hold the import for a decision")
 
 
 class Scope(models.TextChoices):

@@ -10,7 +10,8 @@ class Annotation(Created):
 
     ``created_at`` is the database's time of the submit; ``answered_at`` is what an imported file said.
     ``complete`` is false where a question was added after these answers were given. ``voided`` takes it
-    out of every count and keeps it.
+    out of every count and keeps it; ``void`` says by which decision. ``relabel`` is the queue in which somebody
+    answered an item of theirs once more.
     """
 
     item = models.ForeignKey(
@@ -32,6 +33,12 @@ class Annotation(Created):
     request_hash = models.CharField(max_length=64, blank=True)
     elapsed_ms = models.PositiveIntegerField(null=True)
     comment = models.TextField(blank=True)
+    relabel = models.ForeignKey(
+        "core.Relabel", on_delete=models.PROTECT, null=True, related_name="annotations", db_index=False
+    )
+    void = models.ForeignKey(
+        "core.Void", on_delete=models.PROTECT, null=True, related_name="annotations", db_index=False
+    )
     suggestion = models.JSONField(null=True)
     answered_at = models.DateTimeField(null=True)
     source = models.ForeignKey("core.Import", on_delete=models.PROTECT, null=True, related_name="annotations")
@@ -66,7 +73,8 @@ class Answer(models.Model):
     """One value of one question in an annotation.
 
     Single and scale questions point at a class; multiple ones at the classes in ``label_classes`` (none
-    of them is an answer too); numbers and texts stand in their own columns. ``fingerprint`` is a hash of
+    of them is an answer too); numbers and texts stand in their own columns. ``standard`` is what a text is read as
+    by the standardisation rules in force (services.mapping), null where it is read as it is. ``fingerprint`` is a hash of
     the imported row, so that the same row in another file is known again.
     """
 
@@ -80,6 +88,7 @@ class Answer(models.Model):
     label_classes = models.ManyToManyField("core.LabelClass", through="core.AnswerChoice", related_name="+")
     number = models.FloatField(null=True)
     text = models.TextField(null=True)  # noqa: DJ001 -- null is "another kind", the empty string is an answer
+    standard = models.TextField(null=True)  # noqa: DJ001 -- null is "as it is", the empty string is a text
     fingerprint = models.BigIntegerField(null=True)
 
     class Meta:

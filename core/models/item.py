@@ -120,7 +120,7 @@ class Asset(Created):
 
 
 class Gold(Created):
-    """Truth defined outside the labeling."""
+    """Truth defined outside the labeling, or by an expert who confirmed a resolution."""
 
     item = models.ForeignKey("core.Item", on_delete=models.CASCADE, related_name="gold")
     question = models.ForeignKey("core.Question", on_delete=models.CASCADE, related_name="+")
@@ -128,6 +128,7 @@ class Gold(Created):
     label_classes = models.ManyToManyField("core.LabelClass", related_name="+")
     number = models.FloatField(null=True)
     text = models.TextField(null=True)  # noqa: DJ001 -- null is "another kind", the empty string is an answer
+    resolution = models.ForeignKey("core.Resolution", on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "question"], name="gold_unique")]

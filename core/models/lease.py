@@ -24,6 +24,9 @@ class Lease(Created):
     reason = models.CharField(max_length=20, choices=SkipReason, blank=True)
     note = models.CharField(max_length=1000, blank=True)
     idempotency_key = models.CharField(max_length=64, blank=True)
+    relabel = models.ForeignKey(
+        "core.Relabel", on_delete=models.PROTECT, null=True, related_name="leases", db_index=False
+    )
 
     class Meta:
         constraints = [

@@ -1,7 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
-from core.choices import MOST_HELD, Role
+from core.choices import MOST_HELD, PausedBecause, Role
 from core.models.base import Created
 
 
@@ -14,6 +14,8 @@ class Membership(Created):
     ``cursors`` remembers how far this person has read each lane of the queue: a hint that keeps
     hand-outs flat, never a truth (losing it costs one scan). ``handed`` counts what this person was ever handed
     (the draw of blind passes goes by it), ``retested`` their answered retests.
+    ``waiting`` counts the items that were sent to just this person (RelabelPlace), ``notices`` the unread ones.
+    ``training`` is the round that this person has yet to pass. Of an erased person only a pseudonym is left.
     """
 
     project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="memberships")
@@ -31,6 +33,16 @@ class Membership(Created):
     handed = models.PositiveIntegerField(default=0)
     retested = models.PositiveIntegerField(default=0)
     guideline_read = models.PositiveIntegerField(default=0)
+    waiting = models.PositiveIntegerField(default=0, db_default=0)
+    notices = models.PositiveIntegerField(default=0, db_default=0)
+    paused_because = models.CharField(
+        max_length=10, choices=PausedBecause, default=PausedBecause.NOT, db_default="", blank=True
+    )
+    paused_at = models.DateTimeField(null=True)
+    training = models.ForeignKey(
+        "core.Training", on_delete=models.SET_NULL, null=True, related_name="current_members"
+    )
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["id"]

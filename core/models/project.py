@@ -4,7 +4,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q
 
-from core.choices import ProjectState, Strategy
+from core.choices import Gate, ProjectState, Strategy
 from core.models.base import Created
 
 
@@ -28,6 +28,10 @@ class Project(Created):
     While ``selection_on``, workers choose by ``selection_strategy`` what to label next, ``selection_size`` items at
     a time, for ``selection_question`` (null: the first question that can be learnt). ``picked`` counts the items
     that were ever put into the lane of picks.
+
+    ``mapping_version`` counts the mappings that were applied or reverted: exports name it. Whoever's accuracy on gold
+    is surely below ``gold_bound`` (null: no bound) gets no further items. ``validation_gate`` says what findings
+    about a batch do to its import.
     """
 
     slug = models.SlugField(max_length=60, unique=True)
@@ -53,6 +57,9 @@ class Project(Created):
         "core.Question", on_delete=models.SET_NULL, null=True, related_name="+"
     )
     picked = models.BigIntegerField(default=0)
+    mapping_version = models.PositiveIntegerField(default=0, db_default=0)
+    gold_bound = models.DecimalField(max_digits=4, decimal_places=3, null=True, blank=True)
+    validation_gate = models.CharField(max_length=10, choices=Gate, default=Gate.WARN, db_default="warn")
     display = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True)
     pseudonym_key = models.CharField(max_length=64, default=new_key, editable=False)
@@ -86,6 +93,10 @@ class Project(Created):
             models.CheckConstraint(
                 condition=Q(selection_size__gte=5, selection_size__lte=500),
                 name="project_selection_size_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(gold_bound__isnull=True) | Q(gold_bound__gt=0, gold_bound__lt=1),
+                name="project_gold_bound_range",
             ),
             models.CheckConstraint(
                 condition=Q(overlap_sure__gte=0.5, overlap_sure__lt=1), name="project_overlap_sure_range"

@@ -31,7 +31,11 @@ class Question(Created):
 
 
 class LabelClass(Created):
-    """One permitted answer of a choice question. ``name_key`` is its NFC, case-folded name."""
+    """One permitted answer of a choice question. ``name_key`` is its NFC, case-folded name.
+
+    ``merged_into`` is the class that its answers are read as, by the mappings in force; never one that is merged
+    itself. It and the name are what services.mapping makes of the mappings, and nobody else writes them.
+    """
 
     question = models.ForeignKey("core.Question", on_delete=models.CASCADE, related_name="classes")
     name = models.CharField(max_length=200, blank=True)
@@ -41,6 +45,7 @@ class LabelClass(Created):
     key = models.CharField(max_length=1, blank=True)
     order = models.PositiveSmallIntegerField(default=0)
     uncertain = models.BooleanField(default=False)
+    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="merged")
 
     class Meta:
         ordering = ["order", "id"]

@@ -166,25 +166,23 @@ class _Values:
 
     def __init__(self, questions: Iterable[QuestionSpec]) -> None:
         asked = tuple(questions)
-        classes = [spec for question in asked for spec in question.classes]
-        self._names = {spec.id: spec.name for spec in classes}
-        self._order = {spec.id: spec.order for spec in classes}
-        self._uncertain = {spec.id for spec in classes if spec.uncertain}
+        self._reads = {pk: spec for question in asked for pk, spec in question.reads.items()}
         self._multiple = {question.id for question in asked if question.kind == QuestionKind.MULTIPLE}
         self.sets_are_asked = bool(self._multiple)
 
     def __call__(self, row: AnswerRow, ticked: dict[int, list[int]]) -> Any:
         if row.label_class_id is not None:
-            return self._names[row.label_class_id]
+            return self._reads[row.label_class_id].name
         if row.question_id in self._multiple:
-            return [self._names[pk] for pk in sorted(ticked.get(row.pk, ()), key=self._order.__getitem__)]
+            read = {self._reads[pk] for pk in ticked.get(row.pk, ())}
+            return [spec.name for spec in sorted(read, key=lambda spec: spec.order)]
         return plain_number(row.number) if row.number is not None else row.text
 
     def is_uncertain(self, row: AnswerRow, ticked: dict[int, list[int]]) -> bool:
         """Whether the answer says "I cannot tell"."""
         if row.label_class_id is not None:
-            return row.label_class_id in self._uncertain
-        return not self._uncertain.isdisjoint(ticked.get(row.pk, ()))
+            return self._reads[row.label_class_id].uncertain
+        return any(self._reads[pk].uncertain for pk in ticked.get(row.pk, ()))
 
 
 def plain_number(number: float) -> float | int:
@@ -249,7 +247,7 @@ def _labels(question: QuestionSpec, rows: list[VoteRow], ticked: dict[int, list[
         return {item: mean_label(given) for item, given in numbers.items()}
     names = [spec.name for spec in question.classes]
     uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)
-    code_of = {spec.id: code for code, spec in enumerate(question.classes)}
+    code_of = question.places
     if question.kind == QuestionKind.MULTIPLE:
         sets: defaultdict[int, list[frozenset[int]]] = defaultdict(list)
         for row in rows:

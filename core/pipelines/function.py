@@ -358,8 +358,9 @@ class Voters:
 
     @property
     def code_of(self) -> dict[int, int]:
-        """The code of every class id."""
-        return {pk: code for code, pk in enumerate(self.class_ids)}
+        """The code of what every class id is read as."""
+        codes = {pk: code for code, pk in enumerate(self.class_ids)}
+        return {pk: codes[spec.id] for pk, spec in self.question.reads.items() if spec.id in codes}
 
     def votes(self, chunks: Iterable[Sequence[ItemRow]]) -> Votes:
         """What the functions say of items, which come in chunks in the order of their ids; items are codes in this order."""
@@ -493,7 +494,7 @@ def preview(project: Project, body: Mapping[str, Any]) -> Json:
         project, {**body, "name": name if isinstance(name, str) and name.strip() else "untitled"}
     )
     question = next(spec for spec in schema_of(project).questions if spec.id == new.question_id)
-    name_of = {spec.id: spec.name for spec in question.classes}
+    name_of = {pk: spec.name for pk, spec in question.reads.items()}
     rows = first_rows(project.pk, PREVIEW_ITEMS)
     rule = rule_of(new.kind, new.arguments)
     said = {} if rule is not None or not rows else dict(said_by(new, rows[0][0], rows[-1][0]))

@@ -199,7 +199,8 @@ def _advice(voters: Voters, functions: list[Json], pairs: list[Json], reference:
         worst = pairs[0]
         about = [worst["a"], worst["b"]]
         advice.append({"code": "conflict", "functions": about, "classes": [], "n": worst["n_differ"]})
-    voted = {one.label_class_id for one in voters.functions}
+    reads = voters.question.reads
+    voted = {one.label_class_id and reads[one.label_class_id].id for one in voters.functions}
     missing = [
         name
         for pk, name in zip(voters.class_ids, voters.class_names, strict=True)

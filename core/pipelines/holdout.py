@@ -49,15 +49,24 @@ def holdout_labels(project: Project, question: QuestionSpec) -> Labelled:
     return Labelled(ids[label >= 0], label[label >= 0], int(ids.size))
 
 
+def certain_codes(question: QuestionSpec) -> dict[int, int]:
+    """The code of what every class id is read as: its place among the classes that are not uncertain."""
+    codes = {
+        spec.id: code for code, spec in enumerate(spec for spec in question.classes if not spec.uncertain)
+    }
+    return {pk: codes[spec.id] for pk, spec in question.reads.items() if not spec.uncertain}
+
+
 def said_codes(
     project: Project, question: QuestionSpec, run_ids: Sequence[int], labelled: Labelled
 ) -> dict[int, Ints]:
     """What each run says of the labelled items: class codes, -1 where it says none."""
     rows = said_of_holdout(project, question.id, run_ids)
-    ids = np.array([spec.id for spec in question.classes if not spec.uncertain])
-    order = np.argsort(ids)
-    code = order[np.minimum(np.searchsorted(ids, rows["label"], sorter=order), ids.size - 1)]
-    known = (ids[code] == rows["label"]) & np.isin(rows["item"], labelled.item)
+    code_of = certain_codes(question)
+    ids = np.array(sorted(code_of), dtype=np.int64)
+    place = np.minimum(np.searchsorted(ids, rows["label"]), ids.size - 1)
+    code = np.array([code_of[pk] for pk in ids.tolist()])[place]
+    known = (ids[place] == rows["label"]) & np.isin(rows["item"], labelled.item)
     rows, code = rows[known], code[known]
     place = np.searchsorted(labelled.item, rows["item"])
     said = {pk: np.full(labelled.item.size, -1) for pk in run_ids}

@@ -195,12 +195,13 @@ def _weak(project: Project, question: QuestionSpec, run: Run | None, labelled: I
         return _weak_rows([], [], len(class_ids))
     if run.project_id != project.pk:
         raise Invalid("bad-weak-run", "weak_run is the number of a run of this project.")
-    rows, shares = [], []
+    rows, shares, reads = [], [], question.reads
     for item, version, tie, probabilities, class_id in shares_said(run, question, set(labelled.tolist())):
         if probabilities is None:
-            share = [float(pk == class_id) for pk in class_ids]
+            share = [float(pk == reads[class_id].id) for pk in class_ids]
         else:
-            share = [float(probabilities.get(str(pk), 0.0)) for pk in class_ids]
+            read = question.read_shares(probabilities)
+            share = [float(read.get(pk, 0.0)) for pk in class_ids]
         if sum(share) > 0:
             rows.append((item, version, tie))
             shares.append(share)

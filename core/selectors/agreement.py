@@ -144,12 +144,13 @@ def counted_answers(project: Project, question: QuestionSpec, scope: Scope) -> Q
     return _in_scope(project, question, scope).filter(annotation__pass_kind=Pass.NORMAL)
 
 
+READ_TEXT = Coalesce("standard", "text")  # what a text answer is read as
 _VALUE_COLUMN = {
     QuestionKind.SINGLE: "label_class_id",
     QuestionKind.SCALE: "label_class_id",
     QuestionKind.MULTIPLE: "pk",
     QuestionKind.NUMBER: "number",
-    QuestionKind.TEXT: "text",
+    QuestionKind.TEXT: "read_text",
 }
 _CREATED = Coalesce("annotation__answered_at", "annotation__created_at")
 _GROUP = {
@@ -166,6 +167,8 @@ def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) ->
         answers = answers.annotate(group_value=_GROUP[scope.by])
         columns.append("group_value")
         kinds.append("i8")
+    if question.kind == QuestionKind.TEXT:
+        answers = answers.annotate(read_text=READ_TEXT)
     rows = answers.values_list(*columns)
     if question.kind == QuestionKind.TEXT:
         item, annotator, value, *group = _text_columns(rows, len(columns))
@@ -245,7 +248,7 @@ def _labels(
         return label, names, uncertain, None, sets
     names = tuple(spec.name for spec in question.classes)
     uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)
-    return _places([spec.id for spec in question.classes], value), names, uncertain, None, None
+    return _places(question.places, value), names, uncertain, None, None
 
 
 def number_name(number: float) -> str:
@@ -258,11 +261,16 @@ def collapsed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _places(ids: list[int], column: Ints) -> Ints:
-    """Where each entry of a column stands among the ids (all are there)."""
-    known = np.array(ids, dtype=np.int64)
-    order = np.argsort(known)
-    return order[np.searchsorted(known, column, sorter=order)] if known.size else column
+def read_text(question: QuestionSpec, text: str | None) -> str:
+    """What a text that stands outside of answers is read as (an answer's is kept with it, see READ_TEXT)."""
+    return question.standard_form(text or "") or collapsed(text or "")
+
+
+def _places(place_of: dict[int, int], column: Ints) -> Ints:
+    """The place of each entry of a column of ids (all are known)."""
+    known = np.array(sorted(place_of), dtype=np.int64)
+    place = np.array([place_of[pk] for pk in known.tolist()], dtype=np.int64)
+    return place[np.searchsorted(known, column)] if known.size else column
 
 
 def _coded(texts: Iterable[str]) -> tuple[Ints, tuple[str, ...], Bools]:
@@ -278,10 +286,10 @@ def _set_labels(
     ticked = AnswerChoice.objects.filter(answer__in=answers.values("pk")).values_list(
         "answer_id", "label_class_id"
     )
-    place = {spec.id: number for number, spec in enumerate(question.classes)}
-    sets: defaultdict[int, list[int]] = defaultdict(list)
+    place = question.places
+    sets: defaultdict[int, set[int]] = defaultdict(set)
     for answer_id, class_id in ticked.iterator(10_000):
-        sets[answer_id].append(place[class_id])
+        sets[answer_id].add(place[class_id])
     codes: dict[tuple[int, ...], int] = {}
     label = [codes.setdefault(tuple(sorted(sets.get(pk, ()))), len(codes)) for pk in answer_ids.tolist()]
     names = tuple(set_name([question.classes[number].name for number in chosen]) for chosen in codes)
@@ -378,15 +386,16 @@ def _gold_names(gold: QuerySet[Gold], question: QuestionSpec) -> Iterable[tuple[
     if question.kind == QuestionKind.NUMBER:
         return [(item, number_name(number or 0.0)) for item, number in gold.values_list("item_id", "number")]
     if question.kind == QuestionKind.TEXT:
-        return [(item, collapsed(text or "")) for item, text in gold.values_list("item_id", "text")]
-    place = {spec.id: number for number, spec in enumerate(question.classes)}
+        return [(item, read_text(question, text)) for item, text in gold.values_list("item_id", "text")]
+    place = question.places
     if question.kind != QuestionKind.MULTIPLE:
-        names = {spec.id: spec.name for spec in question.classes}
         pairs = gold.values_list("item_id", "label_class_id")
-        return [(item, names[class_id]) for item, class_id in pairs if class_id is not None]
-    sets: defaultdict[int, list[int]] = defaultdict(list)
+        return [
+            (item, question.classes[place[class_id]].name) for item, class_id in pairs if class_id is not None
+        ]
+    sets: defaultdict[int, set[int]] = defaultdict(set)
     for item, class_id in gold.values_list("item_id", "label_classes"):
-        sets[item].extend([place[class_id]] if class_id is not None else [])
+        sets[item] |= {place[class_id]} if class_id is not None else set()
     return [
         (item, set_name([question.classes[number].name for number in sorted(chosen)]))
         for item, chosen in sets.items()

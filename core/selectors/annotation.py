@@ -29,12 +29,11 @@ def _values(schema: Schema, answers: list[Answer]) -> dict[str, Any]:
         answer = by_question.get(question.id)
         if answer is None:
             continue
-        names = {spec.id: spec.name for spec in question.classes}
         if question.kind == QuestionKind.MULTIPLE:
-            ticked = {choice.label_class_id for choice in answer.choices.all()}
-            values[question.key] = [names[spec.id] for spec in question.classes if spec.id in ticked]
+            ticked = {question.places[choice.label_class_id] for choice in answer.choices.all()}
+            values[question.key] = [question.classes[place].name for place in sorted(ticked)]
         elif answer.label_class_id is not None:
-            values[question.key] = names[answer.label_class_id]
+            values[question.key] = question.reads[answer.label_class_id].name
         else:
             values[question.key] = answer.text if answer.number is None else answer.number
     return values

@@ -12,12 +12,13 @@ from django.core import signing
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, QuerySet, TextField
+from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
 from core.choices import LeaseState, QuestionKind
 from core.exceptions import Invalid
 from core.models import Annotation, Answer, AnswerChoice, Item, Lease, Membership, Project
-from core.selectors.agreement import Scope, counted_answers, number_name, set_name
+from core.selectors.agreement import READ_TEXT, Scope, counted_answers, number_name, set_name
 from core.selectors.question import QuestionSpec
 
 PAGE_SIZE = 25
@@ -100,7 +101,12 @@ class _Ticked(Func):
     def _rows(self, compiler: SQLCompiler) -> tuple[str, tuple[Any, ...]]:
         answer, params = compiler.compile(self.source_expressions[0])
         table = AnswerChoice._meta.db_table  # noqa: SLF001 -- Django's documented API
-        return f"SELECT label_class_id AS ticked FROM {table} WHERE answer_id = {answer}", tuple(params)  # noqa: S608
+        read = (
+            "SELECT DISTINCT COALESCE(of_class.merged_into_id, of_class.id) AS ticked "  # noqa: S608 -- as above
+            f"FROM {table} AS choice JOIN core_labelclass of_class ON of_class.id = choice.label_class_id "
+            f"WHERE choice.answer_id = {answer}"
+        )
+        return read, tuple(params)
 
 
 def items_behind(
@@ -200,12 +206,13 @@ def _position(cursor: str) -> tuple[float, int]:
     return float(share), int(item)
 
 
+READ_CLASS = Coalesce("label_class__merged_into_id", "label_class_id")  # what an answer's class is read as
 _LABEL = {
-    QuestionKind.SINGLE: F("label_class_id"),
-    QuestionKind.SCALE: F("label_class_id"),
+    QuestionKind.SINGLE: READ_CLASS,
+    QuestionKind.SCALE: READ_CLASS,
     QuestionKind.MULTIPLE: _Ticked("pk"),
     QuestionKind.NUMBER: F("number"),
-    QuestionKind.TEXT: F("text"),
+    QuestionKind.TEXT: READ_TEXT,
 }
 
 

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from core.choices import ItemState, QuestionKind
 from core.models import Item, Prediction, Project, Run
-from core.selectors.agreement import GoldColumns, ItemGroups, collapsed
+from core.selectors.agreement import GoldColumns, ItemGroups, read_text
 from core.selectors.question import QuestionSpec
 
 CHUNK = 10_000
@@ -24,11 +24,11 @@ def prediction_columns(run: Run, question: QuestionSpec, names: tuple[str, ...])
     rows: Iterable[tuple[int, str]]
     if question.kind == QuestionKind.TEXT:
         texts = said.order_by().values_list("item_id", "text").iterator(CHUNK)
-        rows = ((item, collapsed(text or "")) for item, text in texts)
+        rows = ((item, read_text(question, text)) for item, text in texts)
     else:
-        name_of = {spec.id: spec.name for spec in question.classes}
+        reads = question.reads
         classes = said.order_by().values_list("item_id", "label_class_id").iterator(CHUNK)
-        rows = ((item, name_of[pk]) for item, pk in classes if pk is not None)
+        rows = ((item, reads[pk].name) for item, pk in classes if pk is not None)
     codes = {name: number for number, name in enumerate(names)}
     pairs = [(item, codes.setdefault(name, len(codes))) for item, name in rows]
     columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)

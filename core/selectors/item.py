@@ -9,12 +9,13 @@ from django.db.models.expressions import RawSQL
 from django.db.models.sql.compiler import SQLCompiler
 
 from core.access import LEADS
-from core.choices import CHOICE_KINDS, ItemState, LeaseState, QuestionKind
+from core.choices import ItemState, LeaseState, QuestionKind
 from core.exceptions import Invalid, Missing
 from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Lease, Membership
 from core.selectors.annotation import answers_of
 from core.selectors.meta import MetaText
 from core.selectors.pseudonym import pseudonym
+from core.selectors.question import schema_of
 from core.selectors.tag import items_tagged
 
 # What a list may be filtered by; a name that ends in a dot stands for all that begin with it.
@@ -103,11 +104,12 @@ def _disagreement(least: float) -> RawSQL:
     return RawSQL(
         """
         EXISTS (SELECT 1 FROM (
-            SELECT x.question_id, x.label_class_id, count(*) AS n
+            SELECT x.question_id, COALESCE(c.merged_into_id, c.id), count(*) AS n
             FROM core_annotation a JOIN core_answer x ON x.annotation_id = a.id
+            JOIN core_labelclass c ON c.id = x.label_class_id
             WHERE a.item_id = core_item.id AND a.item_version = core_item.version AND a."current"
-                AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = 'normal' AND x.label_class_id IS NOT NULL
-            GROUP BY x.question_id, x.label_class_id) AS votes
+                AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = 'normal'
+            GROUP BY x.question_id, COALESCE(c.merged_into_id, c.id)) AS votes
         GROUP BY question_id HAVING sum(n) > 1
             AND 1.0 - 1.0 * (sum(n * n) - sum(n)) / (sum(n) * (sum(n) - 1)) >= %s - 1e-9)
         """,
@@ -306,14 +308,20 @@ def _annotation(annotation: Annotation, reader: Membership) -> dict[str, Any]:
 def gold_of(item: Item) -> dict[str, Any]:
     """What is known to be true about an item: question key to value."""
     found: dict[str, Any] = {}
-    rows = Gold.objects.filter(item=item).select_related("question", "label_class")
-    for gold in rows.prefetch_related("label_classes"):
-        if gold.question.kind == QuestionKind.MULTIPLE:
-            found[gold.question.key] = [spec.name for spec in gold.label_classes.all()]
-        elif gold.question.kind in CHOICE_KINDS:
-            found[gold.question.key] = gold.label_class.name if gold.label_class else None
+    rows = {
+        gold.question_id: gold for gold in Gold.objects.filter(item=item).prefetch_related("label_classes")
+    }
+    for question in schema_of(item.project).questions:
+        gold = rows.get(question.id)
+        if gold is None:
+            continue
+        if question.kind == QuestionKind.MULTIPLE:
+            places = sorted({question.places[spec.pk] for spec in gold.label_classes.all()})
+            found[question.key] = [question.classes[place].name for place in places]
+        elif question.is_choice:
+            found[question.key] = question.reads[gold.label_class_id].name if gold.label_class_id else None
         else:
-            found[gold.question.key] = gold.text if gold.number is None else gold.number
+            found[question.key] = gold.text if gold.number is None else gold.number
     return found
 
 

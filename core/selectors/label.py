@@ -8,6 +8,7 @@ from django.db.models import F
 
 from core.choices import Pass, QuestionKind
 from core.models import Answer, Gold, Item, Project
+from core.selectors.agreement import READ_TEXT, read_text
 from core.selectors.export import AnswerFilter, ItemRow, within
 from core.selectors.question import QuestionSpec
 
@@ -25,16 +26,20 @@ class VoteRow(NamedTuple):
 
 def voting_rows(chunk: Sequence[ItemRow], wanted: AnswerFilter) -> list[VoteRow]:
     """The answers that count for a label: first answers, in normal passes, to the item as it is now."""
-    rows = Answer.objects.filter(
-        within(chunk, wanted, "annotation__item__"),
-        question_id__in=[question.id for question in wanted.questions],
-        annotation__voided=False,
-        annotation__current=True,
-        annotation__pass_kind=Pass.NORMAL,
-        annotation__repeat=1,
-        annotation__item_version=F("annotation__item__version"),
-    ).order_by()
-    columns = ("annotation__item_id", "question_id", "pk", "label_class_id", "number", "text")
+    rows = (
+        Answer.objects.filter(
+            within(chunk, wanted, "annotation__item__"),
+            question_id__in=[question.id for question in wanted.questions],
+            annotation__voided=False,
+            annotation__current=True,
+            annotation__pass_kind=Pass.NORMAL,
+            annotation__repeat=1,
+            annotation__item_version=F("annotation__item__version"),
+        )
+        .annotate(read_text=READ_TEXT)
+        .order_by()
+    )
+    columns = ("annotation__item_id", "question_id", "pk", "label_class_id", "number", "read_text")
     return [VoteRow._make(row) for row in rows.values_list(*columns)]
 
 
@@ -55,8 +60,7 @@ def gold_values(
     """The gold of these items as the API says it, by item and question."""
     if not questions:
         return {}
-    names = {spec.id: spec.name for question in questions for spec in question.classes}
-    order = {spec.id: spec.order for question in questions for spec in question.classes}
+    reads = {pk: spec for question in questions for pk, spec in question.reads.items()}
     gold = Gold.objects.filter(within(chunk, wanted, "item__")).order_by()
     values: dict[tuple[int, int], Any] = {}
     for question in questions:
@@ -66,12 +70,13 @@ def gold_values(
             for item, class_id in of_question.values_list("item_id", "label_classes"):
                 ticked[item].extend([] if class_id is None else [class_id])
             for item, chosen in ticked.items():
-                values[item, question.id] = [names[pk] for pk in sorted(chosen, key=order.__getitem__)]
+                read = sorted({reads[pk] for pk in chosen}, key=lambda spec: spec.order)
+                values[item, question.id] = [spec.name for spec in read]
         elif question.is_choice:
             for item, class_id in of_question.values_list("item_id", "label_class_id"):
-                values[item, question.id] = names[class_id] if class_id is not None else None
+                values[item, question.id] = reads[class_id].name if class_id is not None else None
         else:
             column = "number" if question.kind == QuestionKind.NUMBER else "text"
             for item, value in of_question.values_list("item_id", column):
-                values[item, question.id] = value
+                values[item, question.id] = read_text(question, value) if column == "text" else value
     return values

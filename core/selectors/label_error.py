@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from django.db.models import Count, F, QuerySet
+from django.db.models.functions import Coalesce
 
 from core.choices import AuditPart, Doubt, ItemState, JobKind, JobState, Pass
 from core.models import Answer, ErrorSearch, Item, Job, LabelError, Membership, Project
@@ -59,7 +60,11 @@ def votes_on(question_id: int, items: Collection[int]) -> dict[int, list[tuple[s
             label_class__isnull=False,
         )
         .order_by()
-        .values_list("annotation__item", "label_class__name", "label_class__order")
+        .values_list(
+            "annotation__item",
+            Coalesce("label_class__merged_into__name", "label_class__name"),
+            Coalesce("label_class__merged_into__order", "label_class__order"),
+        )
         .annotate(n=Count("pk"))
     )
     found: dict[int, list[tuple[int, int, str]]] = {}

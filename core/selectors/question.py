@@ -1,11 +1,15 @@
 """A project's questions and classes, as plain values that a process may keep in memory."""
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
-from core.choices import CHOICE_KINDS
-from core.models import Project, Question
+import re2  # type: ignore[import-untyped]
+
+from core.choices import CHOICE_KINDS, MappingKind
+from core.models import Mapping, Project, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,34 @@ class ClassSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedClass:
+    """A class whose answers are read as another's, by the mappings in force."""
+
+    id: int
+    name: str
+    into: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextRule:
+    """A standardisation rule in force: a text, or the whole of what an RE2 pattern matches, is read as another."""
+
+    to: str
+    text: str | None = None
+    pattern: Any = None
+
+    def applies(self, text: str) -> bool:
+        """Whether a text (blanks collapsed) is read by this rule."""
+        return text == self.text if self.pattern is None else self.pattern.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionSpec:
-    """One question with its classes in order. ``when`` is (question key, class names) or None."""
+    """One question with its classes in order. ``when`` is (question key, class names) or None.
+
+    ``classes`` are those that people can choose; ``merged`` those that are read as one of them, ``rules`` how texts
+    are read.
+    """
 
     id: int
     key: str
@@ -35,6 +65,39 @@ class QuestionSpec:
     maximum: float | None
     when: tuple[str, frozenset[str]] | None
     classes: tuple[ClassSpec, ...]
+    merged: tuple[MergedClass, ...] = ()
+    rules: tuple[TextRule, ...] = ()
+
+    @property
+    def reads(self) -> dict[int, ClassSpec]:
+        """What every class id that an answer may hold is read as."""
+        current = {spec.id: spec for spec in self.classes}
+        return current | {one.id: current[one.into] for one in self.merged}
+
+    @property
+    def places(self) -> dict[int, int]:
+        """The place in ``classes`` of what every class id that an answer may hold is read as."""
+        current = {spec.id: place for place, spec in enumerate(self.classes)}
+        return current | {one.id: current[one.into] for one in self.merged}
+
+    def read_shares(self, shares: Map[str, float]) -> dict[int, float]:
+        """Probabilities by class id (as text) as they are read: those of merged classes are added up."""
+        if not self.merged:
+            return {int(pk): share for pk, share in shares.items()}
+        reads = self.reads
+        read: dict[int, float] = {}
+        for pk, share in shares.items():
+            to = reads[int(pk)].id if int(pk) in reads else int(pk)
+            read[to] = read.get(to, 0.0) + share
+        return read
+
+    def standard_form(self, text: str) -> str | None:
+        """What a text is read as by the rules in force, each on what the ones before it made; None: as it is."""
+        read = " ".join(text.split())
+        for rule in self.rules:
+            if rule.applies(read):
+                read = rule.to
+        return read if self.rules and read != " ".join(text.split()) else None
 
     @property
     def is_choice(self) -> bool:
@@ -42,9 +105,17 @@ class QuestionSpec:
         return self.kind in CHOICE_KINDS
 
     def class_named(self, name: str) -> ClassSpec | None:
-        """The class of this name, whatever its case or Unicode form."""
+        """The class of this name, whatever its case or Unicode form.
+
+        A merged class may still be named, by a page or a file from before: it keeps its own id and is called as it
+        is read.
+        """
         wanted = fold(name)
-        return next((spec for spec in self.classes if fold(spec.name) == wanted), None)
+        found = next((spec for spec in self.classes if fold(spec.name) == wanted), None)
+        if found is None and self.merged:
+            merged = next((one for one in self.merged if fold(one.name) == wanted), None)
+            return None if merged is None else replace(self.reads[merged.id], id=merged.id)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +149,44 @@ def read_schema(project_id: int) -> Schema:
     questions = (
         Question.objects.filter(project_id=project_id)
         .select_related("when_question")
-        .prefetch_related("classes", "when_classes")
+        .prefetch_related("classes", "when_classes__merged_into")
     )
-    return Schema(tuple(_question(question) for question in questions))
+    rules = _text_rules(project_id)
+    return Schema(tuple(_question(question, rules.get(question.pk, ())) for question in questions))
 
 
-def _question(question: Question) -> QuestionSpec:
+def _text_rules(project_id: int) -> dict[int, tuple[TextRule, ...]]:
+    steps = Mapping.objects.filter(project_id=project_id, kind=MappingKind.STANDARDISE, reverted_at=None)
+    rules: dict[int, tuple[TextRule, ...]] = {}
+    for question_id, document in steps.order_by("number").values_list("question_id", "document"):
+        rules[question_id] = rules.get(question_id, ()) + tuple(map(text_rule, document["rules"]))
+    return rules
+
+
+def _options() -> Any:
+    """A pattern that is wrong is told by an exception, not on standard error; memory is bounded."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 8 << 20
+    return options
+
+
+def text_rule(document: Map[str, str]) -> TextRule:
+    """A rule of a mapping's document. Raises ValueError for a pattern that RE2 does not take."""
+    if "pattern" not in document:
+        return TextRule(document["to"], text=" ".join(document["from"].split()))
+    try:
+        return TextRule(document["to"], pattern=re2.compile(document["pattern"], _options()))
+    except re2.error as error:
+        raise ValueError(str(error)) from None
+
+
+def _question(question: Question, rules: tuple[TextRule, ...]) -> QuestionSpec:
     when = None
     if question.when_question is not None:
-        when = (question.when_question.key, frozenset(spec.name for spec in question.when_classes.all()))
+        names = (spec.merged_into or spec for spec in question.when_classes.all())
+        when = (question.when_question.key, frozenset(spec.name for spec in names))
+    classes = list(question.classes.all())
     return QuestionSpec(
         id=question.pk,
         key=question.key,
@@ -99,6 +199,11 @@ def _question(question: Question) -> QuestionSpec:
         when=when,
         classes=tuple(
             ClassSpec(spec.pk, spec.name, spec.definition, spec.colour, spec.key, spec.order, spec.uncertain)
-            for spec in question.classes.all()
+            for spec in classes
+            if spec.merged_into_id is None
         ),
+        merged=tuple(
+            MergedClass(spec.pk, spec.name, spec.merged_into_id) for spec in classes if spec.merged_into_id
+        ),
+        rules=rules,
     )

@@ -141,7 +141,7 @@ def _what_became(
     question: QuestionSpec, rows: QuerySet[RelabelItem], relabels: dict[int, Relabel]
 ) -> dict[int, Counter[str]]:
     """How many of the items that were answered again have the same label, another or none, by queue."""
-    certain = {spec.id for spec in question.classes if not spec.uncertain}
+    reads = {pk: spec.id for pk, spec in question.reads.items() if not spec.uncertain}
     answered = rows.filter(AGAIN)
     answers = Answer.objects.filter(
         question_id=question.id,
@@ -151,11 +151,11 @@ def _what_became(
         annotation__voided=False,
         annotation__repeat=1,
         annotation__pass_kind=Pass.NORMAL,
-        label_class__in=certain,
+        label_class__in=list(reads),
     ).order_by()
     given: defaultdict[int, list[tuple[datetime, int]]] = defaultdict(list)
     for item, at, label in answers.values_list("annotation__item", "annotation__created_at", "label_class"):
-        given[item].append((at, label))
+        given[item].append((at, reads[label]))
     found: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for relabel, item in answered.values_list("relabel", "item"):
         sent = relabels[relabel].created_at

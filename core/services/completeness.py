@@ -30,7 +30,7 @@ def _lacks(question: QuestionSpec, schema: Schema) -> str:
     if condition is None or question.when is None:
         return f"NOT {answered}"
     names = question.when[1]
-    ids = ", ".join(str(one.id) for one in condition.classes if one.name in names) or "0"
+    ids = ", ".join(str(pk) for pk, one in condition.reads.items() if one.name in names) or "0"
     asked = (
         "EXISTS (SELECT 1 FROM core_answer x LEFT JOIN core_answerchoice c ON c.answer_id = x.id "
         f"WHERE x.annotation_id = core_annotation.id AND x.question_id = {condition.id} "

@@ -11,15 +11,30 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from core.choices import Doubt, FunctionKind, ImportKind, JobKind, LeaseState, Role, RunKind, Stream
+from core.choices import (
+    Cause,
+    Doubt,
+    FunctionKind,
+    ImportKind,
+    JobKind,
+    LeaseState,
+    MappingKind,
+    NoticeKind,
+    Role,
+    RunKind,
+    Stream,
+)
 from core.models import (
     Annotation,
     Batch,
+    DataSchema,
     Draft,
     ErrorSearch,
     Flag,
+    GuidelineExample,
     GuidelineVersion,
     Import,
+    Inquiry,
     Invitation,
     Item,
     ItemTag,
@@ -28,17 +43,29 @@ from core.models import (
     LabelError,
     LabelingFunction,
     Membership,
+    Notice,
     Prediction,
     Project,
     Question,
     RefusedRow,
     Relabel,
     RelabelItem,
+    Resolution,
+    Review,
     Run,
     SignInLink,
     Tag,
     Token,
+    Trainee,
+    Training,
+    TrainingItem,
     User,
+    Validation,
+    ValidationRule,
+    Void,
+)
+from core.models import (
+    Mapping as ClassMapping,
 )
 from core.selectors.account import digest_of
 from core.services.asset import add_assets, store_image
@@ -100,6 +127,15 @@ class World:
             "annotation_id": lambda: Annotation.objects.get(annotator=owner).pk,
             "draft_id": lambda: Draft.objects.get(annotator=owner).pk,
             "token_id": lambda: self._token(who),
+            "mapping_id": lambda: self.project.mappings.earliest("number").pk,
+            "resolution_id": lambda: Resolution.objects.get(item__project=self.project).pk,
+            "review_id": lambda: Review.objects.get(item__project=self.project).pk,
+            "inquiry_id": lambda: Inquiry.objects.get(item__project=self.project).pk,
+            "relabel_id": lambda: self.project.relabels.get().pk,
+            "training_id": lambda: self.project.trainings.get().pk,
+            "validation_id": lambda: self.project.validations.get().pk,
+            "rule_id": lambda: self.project.validation_rules.get().pk,
+            "void_id": lambda: self.project.voids.get().pk,
             "item_id": lambda: self.project.items.earliest("pk").pk,
             "run_id": lambda: self.project.runs.get(kind=RunKind.TRAINED).pk,
             "function_id": lambda: self.project.functions.get().pk,
@@ -178,6 +214,7 @@ def make_world(project: Project, known: Mapping[str, User]) -> World:
     said = question.classes.earliest("order")
     Prediction.objects.create(run=run, item=items[29], question=question, label_class=said)
     _learn(project, items, said)
+    _mend(world, items, said)
     ItemTag.objects.create(
         tag=Tag.objects.create(project=project, name="blurry", name_key="blurry"), item=items[0]
     )
@@ -208,6 +245,47 @@ def _learn(project: Project, items: list[Item], said: LabelClass) -> None:
     LabelError.objects.create(
         search=search, item=items[29], doubt=Doubt.CONFIDENCE, rank=1, score=0.1, given=said, relabel=relabel
     )
+
+
+def _mend(world: World, items: list[Item], said: LabelClass) -> None:
+    """A mapping, a resolution and a review, what somebody asked, a training round, a checked batch, voided answers."""
+    project, owner = world.project, world.members["owner"]
+    ClassMapping.objects.create(
+        project=project,
+        number=1,
+        kind=MappingKind.RENAME,
+        question=said.question,
+        document={"class": said.pk, "name": ["aye", said.name]},
+        note="clearer",
+    )
+    Resolution.objects.create(
+        item=items[28],
+        question=said.question,
+        label_class=said,
+        cause=Cause.SLIP,
+        comment="a slip",
+        guideline=project.guidelines.get(),
+        settled_by=owner,
+    )
+    Review.objects.create(
+        item=items[27], question=said.question, reviewer=world.members["reviewer"], note="look"
+    )
+    Inquiry.objects.create(
+        item=items[0], annotator=world.members["annotator"], text="is this one?", idempotency_key="i"
+    )
+    for member in world.members.values():
+        Notice.objects.create(member=member, kind=NoticeKind.GUIDELINE, data={"version": 1})
+    training = Training.objects.create(project=project, name="first steps", pass_mark="0.8")
+    TrainingItem.objects.create(training=training, item=items[26], order=1, explanation="it says so")
+    Trainee.objects.create(training=training, member=world.members["annotator"])
+    batch = project.batches.get()
+    schema = DataSchema.objects.create(project=project, number=1, document={"fields": {}})
+    ValidationRule.objects.create(
+        project=project, name="not empty", document={"field": "text", "rule": "required"}
+    )
+    Validation.objects.create(project=project, batch=batch, schema=schema, n_items=30)
+    Void.objects.create(project=project, member=world.members["annotator"], reason="in haste")
+    GuidelineExample.objects.create(version=project.guidelines.get(), label_class=said, item=items[25])
 
 
 def body_of(answer: Any) -> bytes:
@@ -263,4 +341,13 @@ def plant_everywhere(world: World, text: str) -> None:
     for annotation in world.members["annotator"].annotations.all():
         annotation.comment = text
         annotation.save()
+    ClassMapping.objects.filter(project=project).update(note=text)
+    Resolution.objects.filter(item__project=project).update(comment=text)
+    Review.objects.filter(item__project=project).update(note=text, comment=text)
+    Inquiry.objects.filter(item__project=project).update(text=text, answer=text)
+    Training.objects.filter(project=project).update(name=text[:120])
+    TrainingItem.objects.filter(training__project=project).update(explanation=text)
+    ValidationRule.objects.filter(project=project).update(name=text[:120])
+    Void.objects.filter(project=project).update(reason=text)
+    GuidelineExample.objects.filter(item__project=project).update(note=text)
     record(world.people["owner"], project, "member.changed", text, note=text)

@@ -259,3 +259,7 @@ class OneDraft(APIView):
         if draft is None:
             raise Missing
         return get_membership(actor, draft.annotator.project.slug, Action.ANNOTATE)
+
+
+class TrialLeases(APIView):
+    """To be written."""

@@ -26,3 +26,7 @@ class Events(APIView):
             request, events_of(viewer.project, verb=chosen.get("verb", "")), descending=True
         )
         return Response({"results": [shapes.event_out(event) for event in page], "next": following})
+
+
+class AuditFile(APIView):
+    """To be written."""

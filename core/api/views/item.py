@@ -204,3 +204,7 @@ class OneAsset(APIView):
         response["Content-Security-Policy"] = "sandbox; default-src 'none'"
         response["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+class ItemHistory(APIView):
+    """To be written."""

@@ -121,3 +121,15 @@ class OneInvitation(APIView):
 
 def _secret(body: dict[str, object]) -> Response:
     return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+
+class PauseMember(APIView):
+    """To be written."""
+
+
+class ResumeMember(APIView):
+    """To be written."""
+
+
+class ErasePerson(APIView):
+    """To be written."""

@@ -58,3 +58,7 @@ class Relabels(APIView):
             made = shapes.relabel_out(progress_of_relabels(member.project, [relabel])[0])
         skipped = [{"item": names[pk], "code": why.value} for pk, why in sent.skipped.items()]
         return Response({"relabel": made, "skipped": skipped}, status=201 if made else 200)
+
+
+class OneRelabel(APIView):
+    """To be written."""

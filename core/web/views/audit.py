@@ -1,9 +1,10 @@
 """Who did what: the audit log of a project."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from core.access import Action, get_membership
@@ -29,3 +30,8 @@ def index(request: HttpRequest, slug: str) -> HttpResponse:
         older = "?" + urlencode({"verb": verb, "before": events[-1].pk})
     context = {"events": events, "form": form, "older_url": older, "narrowed": bool(verb)}
     return project_page(request, viewer, "audit", "core/audit/page.html", context)
+
+
+def table(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -364,3 +364,8 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     context = {"form": form, "n_assets": assets.count(), "assets": assets[:MOST_ASSETS]}
     status = 422 if form.errors else 200
     return project_page(request, membership, "imports", "core/imports/images.html", context, status=status)
+
+
+def history(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -79,3 +79,8 @@ def service_worker(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 -- eve
         content_type="text/javascript; charset=utf-8",
         headers={"Service-Worker-Allowed": "/", "Cache-Control": "no-cache"},
     )
+
+
+def trial(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -174,3 +174,28 @@ def reset_link(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
         messages.error(request, error.detail)
         return redirect("people", slug)
     return _page(request, viewer, new_reset_link=public_address(request, path), reset_of=member)
+
+
+def pause(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def resume(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def void(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def void_undo(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def erase(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404

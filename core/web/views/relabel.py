@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -38,3 +38,13 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         "api_url": reverse("api:relabels", args=[project.slug]),
     }
     return project_page(request, membership, SECTION, "core/relabel/page.html", context)
+
+
+def new(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def close(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404

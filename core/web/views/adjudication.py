@@ -1,0 +1,45 @@
+"""To be written."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+
+def index(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def one(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def settle(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def undo(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def refer(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def bulk(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def reviews(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
+
+
+def answer(request: HttpRequest, **_values: Any) -> HttpResponse:
+    """To be written."""
+    raise Http404
