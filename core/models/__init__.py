@@ -24,7 +24,7 @@ from core.models.run import Prediction, Run, RunModel
 from core.models.selection import Pick, Selection, SelectionPart
 from core.models.tag import ItemTag, Tag
 from core.models.token import Token
-from core.models.training import Trainee, Training, TrainingItem
+from core.models.training_round import Trainee, TrainingItem, TrainingRound
 from core.models.validation import DataSchema, Validation, ValidationRule
 from core.models.void import Void
 
@@ -81,8 +81,8 @@ __all__ = [
     "Tag",
     "Token",
     "Trainee",
-    "Training",
     "TrainingItem",
+    "TrainingRound",
     "User",
     "Validation",
     "ValidationRule",

@@ -15,7 +15,7 @@ class Membership(Created):
     hand-outs flat, never a truth (losing it costs one scan). ``handed`` counts what this person was ever handed
     (the draw of blind passes goes by it), ``retested`` their answered retests.
     ``waiting`` counts the items that were sent to just this person (RelabelPlace), ``notices`` the unread ones.
-    ``training`` is the round that this person has yet to pass. Of an erased person only a pseudonym is left.
+    ``training_round`` is the round that this person has yet to pass. Of an erased person only a pseudonym is left.
     """
 
     project = models.ForeignKey("core.Project", on_delete=models.CASCADE, related_name="memberships")
@@ -39,8 +39,8 @@ class Membership(Created):
         max_length=10, choices=PausedBecause, default=PausedBecause.NOT, db_default="", blank=True
     )
     paused_at = models.DateTimeField(null=True)
-    training = models.ForeignKey(
-        "core.Training", on_delete=models.SET_NULL, null=True, related_name="current_members"
+    training_round = models.ForeignKey(
+        "core.TrainingRound", on_delete=models.SET_NULL, null=True, related_name="current_members"
     )
     erased_at = models.DateTimeField(null=True)
 

@@ -57,8 +57,8 @@ from core.models import (
     Tag,
     Token,
     Trainee,
-    Training,
     TrainingItem,
+    TrainingRound,
     User,
     Validation,
     ValidationRule,
@@ -132,7 +132,7 @@ class World:
             "review_id": lambda: Review.objects.get(item__project=self.project).pk,
             "inquiry_id": lambda: Inquiry.objects.get(item__project=self.project).pk,
             "relabel_id": lambda: self.project.relabels.get().pk,
-            "training_id": lambda: self.project.trainings.get().pk,
+            "round_id": lambda: self.project.training_rounds.get().pk,
             "validation_id": lambda: self.project.validations.get().pk,
             "rule_id": lambda: self.project.validation_rules.get().pk,
             "void_id": lambda: self.project.voids.get().pk,
@@ -275,9 +275,9 @@ def _mend(world: World, items: list[Item], said: LabelClass) -> None:
     )
     for member in world.members.values():
         Notice.objects.create(member=member, kind=NoticeKind.GUIDELINE, data={"version": 1})
-    training = Training.objects.create(project=project, name="first steps", pass_mark="0.8")
-    TrainingItem.objects.create(training=training, item=items[26], order=1, explanation="it says so")
-    Trainee.objects.create(training=training, member=world.members["annotator"])
+    training = TrainingRound.objects.create(project=project, name="first steps", pass_mark="0.8")
+    TrainingItem.objects.create(training_round=training, item=items[26], order=1, explanation="it says so")
+    Trainee.objects.create(training_round=training, member=world.members["annotator"])
     batch = project.batches.get()
     schema = DataSchema.objects.create(project=project, number=1, document={"fields": {}})
     ValidationRule.objects.create(
@@ -345,8 +345,8 @@ def plant_everywhere(world: World, text: str) -> None:
     Resolution.objects.filter(item__project=project).update(comment=text)
     Review.objects.filter(item__project=project).update(note=text, comment=text)
     Inquiry.objects.filter(item__project=project).update(text=text, answer=text)
-    Training.objects.filter(project=project).update(name=text[:120])
-    TrainingItem.objects.filter(training__project=project).update(explanation=text)
+    TrainingRound.objects.filter(project=project).update(name=text[:120])
+    TrainingItem.objects.filter(training_round__project=project).update(explanation=text)
     ValidationRule.objects.filter(project=project).update(name=text[:120])
     Void.objects.filter(project=project).update(reason=text)
     GuidelineExample.objects.filter(item__project=project).update(note=text)

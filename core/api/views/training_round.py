@@ -3,9 +3,9 @@
 from rest_framework.views import APIView
 
 
-class Trainings(APIView):
+class TrainingRounds(APIView):
     """To be written."""
 
 
-class OneTraining(APIView):
+class OneTrainingRound(APIView):
     """To be written."""
