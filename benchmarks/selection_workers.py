@@ -8,7 +8,9 @@ reaches the two by unix sockets only. Shown, and the run ends with 1 when one of
 
 - the picks of two workers are those of one, and of the command that needs none;
 - a worker killed (kill -9) in each stage, and a broker that has forgotten everything, change no pick and no label;
-- the p99 of submit-and-next while a selection runs is at most 1.5 times that without one.
+- the p99 of submit-and-next while a selection runs is at most 1.5 times that without one, people working with and
+  without one by turns. Beside it stands how much of the machine others used meanwhile: where that is more than a
+  little, the figures tell of them.
 
 Only the first round makes features; the kills are in rounds that find them there, and in one whose worker begins with
 an empty folder.
@@ -30,16 +32,27 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+import psutil
 import psycopg
 import requests
 
 from labelapp.supervisor import worker_command
 from tests.faults.load import Annotator, Books
-from tests.servers import Broker, Installation, Postgres, ServiceError, Web, Worker, wait_until
+from tests.servers import (
+    Broker,
+    Installation,
+    Postgres,
+    Service,
+    ServiceError,
+    Web,
+    Worker,
+    wait_until,
+)
 
 SLUG = "load"  # the project that tests.faults.load's annotators answer
 SIZE = 50
 MOST_SLOWER = 1.5
+TURNS = 3
 PATIENCE = 3600.0
 SETUP = """
 import json
@@ -234,6 +247,12 @@ def label_page(bench: Bench, web: Web, secrets: Sequence[str], until: Callable[[
     return taken
 
 
+def after(seconds: float) -> Callable[[], bool]:
+    """Whether so many seconds have passed."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
 def asked_for(bench: Bench, web: Web, lead: str, seed: int) -> int:
     """Ask for a round as a lead's script does, which costs the machine next to nothing; its id."""
     answer = requests.post(
@@ -249,6 +268,46 @@ def asked_for(bench: Bench, web: Web, lead: str, seed: int) -> int:
 def told(taken: Sequence[float]) -> str:
     """Median and p99 of some milliseconds."""
     return f"{len(taken)} submits, p50 {quantiles(taken, n=2)[0]:.0f} ms, p99 {quantiles(taken, n=100)[-1]:.0f} ms"
+
+
+class Others:
+    """How many cores of the machine processes used that are not of this run."""
+
+    def __init__(self, ours: Sequence[Service]) -> None:
+        self._ours = ours
+        self._seconds = self._used = 0.0
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Count what is used within the block."""
+        begin, machine, ours = time.monotonic(), _used_by_machine(), self._used_by_us()
+        yield
+        self._seconds += time.monotonic() - begin
+        self._used += _used_by_machine() - machine - (self._used_by_us() - ours)
+
+    @property
+    def cores(self) -> float:
+        """Over all blocks."""
+        return self._used / self._seconds
+
+    def _used_by_us(self) -> float:
+        leaders = [service.process for service in self._ours if service.process is not None]
+        family = [
+            psutil.Process(),
+            *leaders,
+            *(child for service in self._ours for child in service.children()),
+        ]
+        used = 0.0
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used
+
+
+def _used_by_machine() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
 
 STAGES: Mapping[str, str] = {
@@ -290,7 +349,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--labels", type=int, default=1_000)
     parser.add_argument("--annotators", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=30, help="how long people label without a selection")
+    parser.add_argument(
+        "--seconds", type=float, default=90, help="how long people label without a selection, in all"
+    )
     parser.add_argument("--skip-kills", action="store_true")
     options = parser.parse_args()
     alone = has_namespaces()
@@ -324,37 +385,44 @@ def main() -> None:
                 bench.compare("two workers again", both)
                 if not options.skip_kills:
                     kills(bench, [first, second])
-                people_at_work(bench, secrets)
+                people_at_work(bench, secrets, [first, second])
         clean = json.loads(site.manage("check_data", "--json"))["clean"]
         bench.check("every counter is what it counts", met=clean)
     sys.exit(1 if bench.failed else 0)
 
 
-def people_at_work(bench: Bench, secrets: Sequence[str]) -> None:
-    """The label page with and without a selection; the last secret is the lead's."""
+def people_at_work(bench: Bench, secrets: Sequence[str], workers: Sequence[Service]) -> None:
+    """The label page with and without a selection, by turns; the last secret is the lead's."""
     *secrets, lead = secrets
+    seconds = bench.options.seconds / TURNS
+    without: list[float] = []
+    during: list[float] = []
+    rounds: list[int] = []
+    state = "SELECT j.state FROM core_selection s JOIN core_job j ON j.id = s.job_id WHERE s.id = %s"
     with bench.site.web() as web:
-        until = time.monotonic() + 5
-        label_page(bench, web, secrets, lambda: time.monotonic() > until)  # both processes load their code
-        until = time.monotonic() + bench.options.seconds
-        without = label_page(bench, web, secrets, lambda: time.monotonic() > until)
-        selection, rounds = asked_for(bench, web, lead, 1), 1
-        state = "SELECT j.state FROM core_selection s JOIN core_job j ON j.id = s.job_id WHERE s.id = %s"
-        until = time.monotonic() + bench.options.seconds
+        services = [web, bench.postgres, bench.site.broker, *workers]
+        beside_without, beside_during = Others(services), Others(services)
+        label_page(bench, web, secrets, after(5))  # both processes load their code
 
         def over() -> bool:
-            nonlocal selection, rounds
-            if bench.one(state, selection) not in {"done", "failed"}:
+            if bench.one(state, rounds[-1]) not in {"done", "failed"}:
                 return False
-            if time.monotonic() > until:
+            if enough():
                 return True
-            selection, rounds = asked_for(bench, web, lead, rounds + 1), rounds + 1
+            rounds.append(asked_for(bench, web, lead, len(rounds) + 1))
             return False
 
-        during = label_page(bench, web, secrets, over)
-        bench.check("the rounds ended well", f"{rounds} rounds", met=bench.one(state, selection) == "done")
-    print(f"  without a selection: {told(without)}")
-    print(f"  while one runs:      {told(during)}")
+        for _ in range(TURNS):
+            with beside_without.watched():
+                without += label_page(bench, web, secrets, after(seconds))
+            rounds.append(asked_for(bench, web, lead, len(rounds) + 1))
+            enough = after(seconds)
+            with beside_during.watched():
+                during += label_page(bench, web, secrets, over)
+        ended = [bench.one(state, one) for one in rounds]
+        bench.check("the rounds ended well", f"{len(rounds)} rounds", met=set(ended) == {"done"})
+    print(f"  without a selection: {told(without)}; others used {beside_without.cores:.2f} cores")
+    print(f"  while one runs:      {told(during)}; others used {beside_during.cores:.2f} cores")
     ratio = quantiles(during, n=100)[-1] / quantiles(without, n=100)[-1]
     bench.check(
         f"p99 while a selection runs is at most {MOST_SLOWER} times that without",

@@ -3,9 +3,11 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init
+from django.db.backends.signals import connection_created
 
 NICENESS = 10
 
@@ -26,3 +28,11 @@ def give_way(**_signal: object) -> None:
         os.nice(NICENESS)
         if os.getsid(0) == os.getppid():
             Path("/proc/self/autogroup").write_text(str(NICENESS))
+    connection_created.connect(one_at_a_time)
+
+
+def one_at_a_time(connection: Any, **_signal: object) -> None:
+    """The server, which knows no priorities, uses one process for a statement of background work."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET max_parallel_workers_per_gather = 0")

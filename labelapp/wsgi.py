@@ -1,5 +1,6 @@
 """The web server's entry point."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -12,3 +13,5 @@ os.environ.setdefault("LABELAPP_LOCK_TIMEOUT", "10s")
 application = get_wsgi_application()
 # Loads the code of every page now, once, before the server forks, and not within somebody's first request.
 resolve("/livez")
+# What is loaded now stays: a full collection of it would hold up every request of a process for a tenth of a second.
+gc.freeze()

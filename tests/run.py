@@ -22,17 +22,21 @@ from pathlib import Path
 
 from tests.servers import ROOT, Broker, Postgres, ServiceError, Unavailable
 
-# Against hanging. On 2 quiet cores the suite is meant to take less than 15 minutes; a busy machine may need more.
+# Against hanging. On 2 quiet cores the suite is meant to take less than 10 minutes; a busy machine may need more.
 LIMIT_SECONDS = float(os.environ.get("LABELAPP_TEST_MINUTES", "45")) * 60
 APT_SECONDS = 240.0
 NO_TESTS = 5  # pytest's exit code when its words select none
 KNOWN_EXITS = (0, 1, NO_TESTS)
-ALONE = "browser or worker or faults"  # these start servers of their own, one test at a time
-WITHOUT_DATABASE = (  # once is enough
+PROCESSES = 3  # on two cores: one mostly waits for a browser, one for servers (tests/groups.py)
+WITHOUT_DATABASE = (  # or with one of their own: once is enough
+    "tests/faults/test_worker.py",
     "tests/formats",
     "tests/numerics",
+    "tests/pipelines/test_shared_functions.py",
+    "tests/pipelines/test_shared_selection.py",
     "tests/setup",
     "tests/test_architecture.py",
+    "tests/test_migrations.py",
     "tests/web/test_components.py",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -78,12 +82,16 @@ def main(words: Sequence[str]) -> int:
     variables = {"LABELAPP_CHROMIUM": browser, "LABELAPP_SHARED_DATA": str(shared)}
     outcomes: list[Outcome] = []
     with contextlib.ExitStack() as servers:
+        # Every process of the tests compiles what it imports once for all, also where bytecode is unwanted.
+        variables["PYTHONPYCACHEPREFIX"] = servers.enter_context(
+            tempfile.TemporaryDirectory(prefix="labelapp-bytecode-")
+        )
         broker = servers.enter_context(Broker())
         parts["worker"].name += f" ({broker.server})"
         parts["browser"].name += f" ({_version_of(browser)})" if browser else ""
         variables["REDIS_URL"] = broker.url
         try:
-            postgres = servers.enter_context(Postgres())
+            postgres = servers.enter_context(Postgres(durable=False))
             parts["postgres"].name = f"PostgreSQL {postgres.version}"
         except Unavailable as error:
             postgres = None
@@ -94,11 +102,11 @@ def main(words: Sequence[str]) -> int:
             parts["postgres"].counts["failed"] += 1
         # The browser sees the same pages on either database: its journeys run on the one of production.
         on_sqlite = browser if postgres is None else ""
-        outcomes += _on(parts["all"], variables, words, deadline, browser=bool(on_sqlite))
+        outcomes.append(_on(parts["all"], variables, words, deadline, browser=bool(on_sqlite)))
         if postgres is not None:
             variables["DATABASE_URL"] = postgres.url
             rest = [*words, *(f"--ignore={place}" for place in WITHOUT_DATABASE)]
-            outcomes += _on(parts["postgres"], variables, rest, deadline, browser=bool(browser))
+            outcomes.append(_on(parts["postgres"], variables, rest, deadline, browser=bool(browser)))
     for mark in ("worker", "faults", "browser", "shared_data"):
         for outcome in outcomes:
             parts[mark].counts += outcome.counts[mark]
@@ -107,20 +115,15 @@ def main(words: Sequence[str]) -> int:
 
 def _on(
     part: Part, variables: Mapping[str, str], words: Sequence[str], deadline: float, *, browser: bool
-) -> list[Outcome]:
-    """Run the suite on one database: what can share the machine in parallel, then the rest alone."""
-    alone = ALONE if browser else f"({ALONE}) and not browser"
-    outcomes = []
-    for title, selection, more in (
-        ("in parallel", f"not ({ALONE})", ["--numprocesses", "2"]),
-        ("with servers of their own", alone, []),
-    ):
-        print(f"\n== {part.name}: {title}", flush=True)
-        outcome = _pytest(variables, ["-m", selection, *more, *words], deadline - time.monotonic())
-        part.counts += outcome.counts["all"]
-        part.seconds += outcome.seconds
-        outcomes.append(outcome)
-    return outcomes
+) -> Outcome:
+    """Run the suite on one database."""
+    print(f"\n== {part.name}", flush=True)
+    among = ["-p", "tests.groups", "--numprocesses", str(PROCESSES)]
+    chosen = [] if browser else ["-m", "not browser"]
+    outcome = _pytest(variables, [*among, *chosen, *words], deadline - time.monotonic())
+    part.counts += outcome.counts["all"]
+    part.seconds += outcome.seconds
+    return outcome
 
 
 def _pytest(variables: Mapping[str, str], words: Sequence[str], seconds: float) -> Outcome:
@@ -156,7 +159,15 @@ def _pytest(variables: Mapping[str, str], words: Sequence[str], seconds: float) 
 
 def _environment(folder: str) -> dict[str, str]:
     """This environment without what would point the tests at somebody's real installation."""
-    ours = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ALLOWED_HOSTS", "DEBUG", "LABELAPP_")
+    ours = (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "ALLOWED_HOSTS",
+        "DEBUG",
+        "LABELAPP_",
+        "PYTHONDONTWRITE",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **kept,

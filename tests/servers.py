@@ -212,7 +212,7 @@ def postgres_programs() -> Path:
 
 
 class Postgres(Service):
-    """A private PostgreSQL on loopback and a unix socket, durable (`fsync` on).
+    """A private PostgreSQL on loopback and a unix socket, durable (`fsync` on) unless nobody will kill it.
 
     It refuses to run as root; then its programs are copied to a private folder, and `nobody` runs them.
     """
@@ -220,9 +220,10 @@ class Postgres(Service):
     name = "postgres"
     dies_by = signal.SIGINT  # its fast shutdown; SIGTERM would wait for clients
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
         self.programs = postgres_programs()
         super().__init__()
+        self.durable = durable
         self.port = free_port()
         if self.user():
             self._hand_over()
@@ -266,13 +267,12 @@ class Postgres(Service):
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
     def command(self) -> Sequence[str]:
+        durable = "on" if self.durable else "off"
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
-            "fsync": "on",
-            "synchronous_commit": "on",
-            "full_page_writes": "on",
+            **dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), durable),
             "timezone": "UTC",
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -287,7 +287,16 @@ class Postgres(Service):
         made = subprocess.run(
             [
                 *(self.programs / "bin/initdb", "--pgdata", self.data, "--username", "labelapp"),
-                *("--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-instructions"),
+                *(
+                    "--auth",
+                    "trust",
+                    "--encoding",
+                    "UTF8",
+                    "--locale",
+                    "C.UTF-8",
+                    "--no-instructions",
+                    "--no-sync",
+                ),
             ],
             cwd="/",
             env=dict(self.environment()),
@@ -413,7 +422,7 @@ class Worker(Service):
         return [*worker_command(self.folder / "beat-schedule"), "--hostname", self.node]
 
     def is_ready(self) -> bool:
-        with Celery("probe", broker=self._broker_url) as probe:
+        with Celery("probe", broker=self._broker_url, set_as_current=False) as probe:
             probe.conf.broker_transport_options = self._options
             try:
                 return bool(probe.control.ping(destination=[self.node], timeout=0.5, limit=1))

@@ -19,5 +19,6 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",  # quick; tests of timing put the real one back
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+WHITENOISE_AUTOREFRESH = True  # files are looked for when they are asked for, not with every new client
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True

@@ -608,4 +608,10 @@ class Migration(migrations.Migration):
             model_name='validationrule',
             constraint=models.UniqueConstraint(fields=('project', 'name'), name='validation_rule_name_unique'),
         ),
+        migrations.AddIndex(
+            model_name="item",
+            index=models.Index(
+                condition=models.Q(("audit", "holdout")), fields=["project"], name="item_holdout"
+            ),
+        ),
     ]

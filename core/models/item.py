@@ -75,6 +75,7 @@ class Item(Created):
             ),
             models.Index(fields=["project"], condition=Q(state=ItemState.WITH_LEAD), name="item_with_lead"),
             models.Index(fields=["project"], condition=Q(flags__gt=0), name="item_flagged"),
+            models.Index(fields=["project"], condition=Q(audit=AuditPart.HOLDOUT), name="item_holdout"),
             # The few items of which not every answer counts, so that no report has to read the other items.
             models.Index(
                 fields=["id"],

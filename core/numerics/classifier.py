@@ -1,8 +1,8 @@
 """The model that learns from labels: one-vs-rest logistic regression on sparse rows.
 
-One-vs-rest logistic regression by coordinate descent on the dual (Yu, Huang and Lin 2011, liblinear) with C = 10 and
-balanced weights. It learns from the columns that occur in the labelled rows only, which are few of all hashed ones, so
-that training costs by the labels and not by the width of the features.
+One-vs-rest logistic regression with liblinear's C = 10 and balanced weights, all classes at once (`logistic.py`). It
+learns from the columns that occur in the labelled rows only, which are few of all hashed ones, so that training costs
+by the labels and not by the width of the features.
 
 Soft targets: a row whose target is .7 of one class and .3 of another is a positive example with weight .7 and a
 negative one with weight .3 in the problem of the first class, and so on.
@@ -75,7 +75,7 @@ class Classifier:
         Above 0 means the problem's class (of two seen classes: the second). The columns are renumbered first: weights
         of the few columns that have any stay in the processor's cache, those of all of them do not.
         """
-        parts = (sparse.data, self._place[sparse.indices], sparse.indptr)
+        parts = (sparse.data, self._place.take(sparse.indices), sparse.indptr)
         rows = sp.csr_matrix(parts, shape=(sparse.shape[0], self.columns.size + 1))
         found: Floats32 = rows @ self._weights_and_none
         found += self.intercept
@@ -158,11 +158,12 @@ def train(
 ) -> Classifier | None:
     """The model of some labelled rows; None where they hold fewer than two classes.
 
-    `target` (rows x classes) has rows that sum to 1; `weight` is one number above 0 per row. The rows' order counts
-    (coordinate descent walks them shuffled by the seed): give them in an order that does not depend on the database.
-    `tick` is called before each class, for whoever must say that they are still at it.
+    `target` (rows x classes) has rows that sum to 1; `weight` is one number above 0 per row. Another order of the rows
+    changes the last bits: give them in one that does not depend on the database. Nothing is random, whatever the seed.
+    `tick` is called before each step of the solver, for whoever must say that they are still at it.
     Raises ValueError where the shapes do not fit.
     """
+    del seed
     if target.ndim != _PAIR or target.shape[0] != sparse.shape[0]:
         raise ValueError("target must be one row per row of features")
     target = np.asarray(target, dtype=np.float64)
@@ -172,29 +173,29 @@ def train(
     rows, columns = _pruned(sparse)
     each = np.ones(target.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
     shares = target[:, fitted if fitted.size > _PAIR else fitted[1:]]
-    positive, negative = shares * each[:, None], (1 - shares) * each[:, None]
+    positive, negative = shares * each[:, None], np.maximum(1 - shares, 0) * each[:, None]
     half = STRENGTH * each.sum() / 2  # each side of a problem weighs half of all
     positive *= half / positive.sum(axis=0)
     negative *= half / negative.sum(axis=0)
-    found = solve(rows, positive.astype(np.float32), negative.astype(np.float32), tick=tick)
+    found = solve(rows, positive, negative, tick=tick)
     return Classifier(
         n_classes=target.shape[1],
         width=sparse.shape[1],
         fitted=fitted,
         columns=columns,
-        weights=found.weights[: columns.size],
-        intercept=found.intercept,
+        weights=found.weights[: columns.size].astype(np.float32),
+        intercept=found.intercept.astype(np.float32),
     )
 
 
 def _pruned(sparse: sp.csr_matrix) -> tuple[sp.csr_matrix, Ints]:
-    """The rows over the columns that occur in them, and these columns."""
+    """The rows over the columns that occur in them, in float64; and these columns."""
     used = np.zeros(sparse.shape[1], dtype=np.bool_)
     used[sparse.indices] = True
     columns = np.flatnonzero(used)
     place = np.zeros(sparse.shape[1], dtype=np.int32)
     place[columns] = np.arange(columns.size, dtype=np.int32)
-    parts = (sparse.data.astype(np.float32, copy=False), place[sparse.indices], sparse.indptr)
+    parts = (sparse.data.astype(np.float64), place[sparse.indices], sparse.indptr)
     return sp.csr_matrix(parts, shape=(sparse.shape[0], max(columns.size, 1))), columns
 
 

@@ -1,9 +1,9 @@
 """Files of answers and of labels, as streams of bytes that take the same memory however many there are."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from core.formats.writers import ColumnType, write_rows
 from core.models import Project
 from core.numerics.aggregation import Rule
 from core.pipelines.aggregation import check_rule, resolved_by
-from core.pipelines.label import GOLD, Label, majority_labels, mean_label, set_label
+from core.pipelines.label import ADJUDICATED, GOLD, Label, majority_labels, mean_label, set_label
 from core.selectors.agreement import collapsed
 from core.selectors.export import (
     AnswerFilter,
@@ -25,7 +25,15 @@ from core.selectors.export import (
     item_chunks,
     ticked_classes,
 )
-from core.selectors.label import VoteRow, gold_values, questions_with_gold, voting_rows
+from core.selectors.label import (
+    Settled,
+    VoteRow,
+    gold_values,
+    questions_with_gold,
+    settled_questions,
+    settled_values,
+    voting_rows,
+)
 from core.selectors.moment import one_moment
 from core.selectors.pseudonym import annotator_names
 from core.selectors.question import QuestionSpec, schema_of
@@ -46,6 +54,8 @@ ANNOTATION_COLUMNS: dict[str, ColumnType] = {
     "created_at": "time",
     "answered_at": "time",
     "batch": "integer",
+    "raw_value": "text",
+    "mapping": "integer",
 }
 LABEL_COLUMNS: dict[str, ColumnType] = {
     "item": "text",
@@ -59,6 +69,11 @@ LABEL_COLUMNS: dict[str, ColumnType] = {
     "tied": "text",
     "gold": "text",
     "batch": "integer",
+    "cause": "text",
+    "settled_at": "time",
+    "cannot_tell": "number",
+    "told_apart": "boolean",
+    "mapping": "integer",
 }
 
 
@@ -93,7 +108,7 @@ def export_labels(project: Project, wanted: Wanted) -> Iterator[bytes]:
     Raises Invalid before the first byte, as export_annotations, and ``unknown-rule``.
     """
     narrowed = _filter(project, wanted)
-    rows = _label_rows(project, narrowed, check_rule(wanted.rule))
+    rows = _label_rows(project, narrowed, check_rule(wanted.rule), wanted.format)
     return _written(rows, LABEL_COLUMNS, wanted)
 
 
@@ -158,6 +173,8 @@ def _annotation_rows(project: Project, narrowed: AnswerFilter, wanted: Wanted) -
                     "created_at": moment(row.created_at),
                     "answered_at": row.answered_at and moment(row.answered_at),
                     "batch": item.batch,
+                    "raw_value": value_of.raw(row, ticked),
+                    "mapping": project.mapping_version,
                 }
 
 
@@ -167,6 +184,14 @@ class _Values:
     def __init__(self, questions: Iterable[QuestionSpec]) -> None:
         asked = tuple(questions)
         self._reads = {pk: spec for question in asked for pk, spec in question.reads.items()}
+        self._raw = {
+            pk: name
+            for question in asked
+            for pk, name in (
+                *((spec.id, spec.name) for spec in question.classes),
+                *((one.id, one.name) for one in question.merged),
+            )
+        }
         self._multiple = {question.id for question in asked if question.kind == QuestionKind.MULTIPLE}
         self.sets_are_asked = bool(self._multiple)
 
@@ -176,7 +201,20 @@ class _Values:
         if row.question_id in self._multiple:
             read = {self._reads[pk] for pk in ticked.get(row.pk, ())}
             return [spec.name for spec in sorted(read, key=lambda spec: spec.order)]
-        return plain_number(row.number) if row.number is not None else row.text
+        if row.number is not None:
+            return plain_number(row.number)
+        return row.text if row.standard is None else row.standard
+
+    def raw(self, row: AnswerRow, ticked: dict[int, list[int]]) -> Any:
+        """What was answered before the mappings in force, where these read it as something else; else null."""
+        if row.label_class_id is not None:
+            name = self._raw[row.label_class_id]
+            return None if name == self._reads[row.label_class_id].name else name
+        if row.question_id in self._multiple:
+            chosen = ticked.get(row.pk, ())
+            mapped = any(self._raw[pk] != self._reads[pk].name for pk in chosen)
+            return [self._raw[pk] for pk in sorted(chosen)] if mapped else None
+        return None if row.standard is None or row.standard == row.text else row.text
 
     def is_uncertain(self, row: AnswerRow, ticked: dict[int, list[int]]) -> bool:
         """Whether the answer says "I cannot tell"."""
@@ -190,9 +228,13 @@ def plain_number(number: float) -> float | int:
     return int(number) if number.is_integer() else number
 
 
-def _label_rows(project: Project, narrowed: AnswerFilter, rule: str) -> Iterator[dict[str, Any]]:
+def _label_rows(
+    project: Project, narrowed: AnswerFilter, rule: str, format_: str
+) -> Iterator[dict[str, Any]]:
+    moment = datetime.fromisoformat if format_ == FileFormat.PARQUET else str
     with one_moment():
         with_gold = questions_with_gold(project, narrowed.questions)
+        with_settled = settled_questions(project, narrowed.questions)
         by_model = {question.id: resolved_by(project, question, rule) for question in narrowed.questions}
         voted = replace(
             narrowed, questions=tuple(spec for spec in narrowed.questions if by_model[spec.id] is None)
@@ -204,6 +246,7 @@ def _label_rows(project: Project, narrowed: AnswerFilter, rule: str) -> Iterator
                 rows[row.question_id].append(row)
             ticked = ticked_classes(chunk, voted) if has_sets else {}
             gold = gold_values(chunk, narrowed, with_gold)
+            settled = settled_values(chunk, narrowed, with_settled)
             labels = {
                 question.id: _labels(question, rows[question.id], ticked)
                 if (model := by_model[question.id]) is None
@@ -214,15 +257,28 @@ def _label_rows(project: Project, narrowed: AnswerFilter, rule: str) -> Iterator
                 for question in narrowed.questions:
                     truth = gold.get((item.pk, question.id))
                     label = labels[question.id].get(item.pk)
-                    if label is not None or truth is not None:
-                        yield _label_row(item, question, label, truth)
+                    final = settled.get((item.pk, question.id))
+                    if label is not None or truth is not None or final is not None:
+                        told = _label_row(item, question, label, truth, final, moment)
+                        yield {**told, "mapping": project.mapping_version}
 
 
-def _label_row(item: ItemRow, question: QuestionSpec, label: Label | None, truth: Any) -> dict[str, Any]:
+def _label_row(  # noqa: PLR0917 -- all that is known of one label
+    item: ItemRow,
+    question: QuestionSpec,
+    label: Label | None,
+    truth: Any,
+    final: Settled | None,
+    moment: Callable[[str], Any],
+) -> dict[str, Any]:
+    """A row of the file. What a person settled is the label, whatever the votes or the gold say beside it."""
     if isinstance(truth, float):
         truth = plain_number(truth)
     if label is None:  # nobody has answered: the gold is what is known
         label = Label(truth, "gold", GOLD, 1.0, 0, 0)
+    cannot_tell, told_apart = label.cannot_tell, label.told_apart
+    if final is not None:
+        label = replace(label, value=final.value, how=ADJUDICATED, rule=ADJUDICATED, confidence=1.0, tied=())
     return {
         "item": item.external_id,
         "question": question.key,
@@ -235,6 +291,10 @@ def _label_row(item: ItemRow, question: QuestionSpec, label: Label | None, truth
         "tied": list(label.tied),
         "gold": truth,
         "batch": item.batch,
+        "cause": None if final is None else final.cause,
+        "settled_at": None if final is None else moment(final.at.astimezone(UTC).isoformat()),
+        "cannot_tell": cannot_tell,
+        "told_apart": told_apart,
     }
 
 

@@ -27,6 +27,7 @@ from core.selectors.features import (
     latest_feature_set,
     n_vectors,
     sample_of,
+    spot_of,
     vectors_came_after,
 )
 from core.services.asset import asset_path
@@ -37,7 +38,6 @@ MOST_SAMPLE = 20_000  # items that a basis is learnt from
 MOST_PICTURES = 2_000  # or so many, where pictures must be opened for it
 PICTURES = 500  # opened between two signs of life
 LOOK = 500  # items by which fields are told apart
-SPOT = 200  # items by which it is seen whether vectors were brought
 MOST_HAVE = 0.95
 GROWTH = 4
 _KEPT_VERSIONS = 2
@@ -99,18 +99,33 @@ def ready_features(project: Project, job: Job | None = None) -> Features | None:
     or reads characters. With a ``job`` its worker's sign of life is given on the way (raises LostClaim, JobCancelled).
     """
     keys = item_keys(project)
-    if keys.item.size == 0:
+    features = features_in_force(project, keys.item.size, job)
+    if features is None:
         return None
-    features = _in_force(project, keys, job)
     if features.ensure(keys.item, keys.version, job):
         _forget_old(features.feature_set)
     return features
 
 
-def features_in_force(project: Project, job: Job | None = None) -> Features | None:
-    """The same without the rows: for whoever leaves them to others, or needs only some. None where there is no item."""
-    keys = item_keys(project)
-    return _in_force(project, keys, job) if keys.item.size else None
+def features_in_force(project: Project, n_items: int, job: Job | None = None) -> Features | None:
+    """The same without the rows: for whoever leaves them to others, or needs only some. None where there is no item.
+
+    ``n_items`` is how many items the project has, or about.
+    """
+    spot = spot_of(project)
+    if not spot:
+        return None
+    latest = latest_feature_set(project)
+    vectors = n_vectors(spot) >= MOST_HAVE * len(spot)
+    if latest is not None and not _is_old(latest, project, n_items, vectors=vectors):
+        return Features(latest)
+    _beat(job)
+    spec, data = _sample(project, n_items, job, vectors=vectors)
+    basis = fit_basis(spec, data)
+    _beat(job)
+    return Features(
+        create_feature_set(project, latest, spec=spec.to_json(), basis=basis.to_bytes(), n_items=len(data))
+    )
 
 
 def run_features(job: Job) -> None:
@@ -132,21 +147,6 @@ def run_features(job: Job) -> None:
         empty += int(np.count_nonzero(np.diff(rows.sparse.indptr) == 0))
         items += len(rows)
     finish_job(job, {"items": items, "version": features.feature_set.number, "empty": empty})
-
-
-def _in_force(project: Project, keys: ItemKeys, job: Job | None) -> Features:
-    latest = latest_feature_set(project)
-    spot = keys.item[np.linspace(0, keys.item.size - 1, min(SPOT, keys.item.size)).astype(np.int64)]
-    vectors = n_vectors(spot.tolist()) >= MOST_HAVE * spot.size
-    if latest is not None and not _is_old(latest, project, keys.item.size, vectors=vectors):
-        return Features(latest)
-    _beat(job)
-    spec, data = _sample(project, keys.item.size, job, vectors=vectors)
-    basis = fit_basis(spec, data)
-    _beat(job)
-    return Features(
-        create_feature_set(project, latest, spec=spec.to_json(), basis=basis.to_bytes(), n_items=len(data))
-    )
 
 
 def _is_old(latest: FeatureSet, project: Project, n_items: int, *, vectors: bool) -> bool:

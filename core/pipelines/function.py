@@ -31,6 +31,7 @@ from core.numerics.weak import (
 from core.selectors.agreement import Scope, answer_columns, gold_columns
 from core.selectors.function import (
     ItemRow,
+    class_voted_for,
     every_row,
     first_rows,
     function_of,
@@ -140,7 +141,7 @@ def _body_of(function: LabelingFunction) -> Json:
         "name": function.name,
         "question": function.question.key,
         "kind": function.kind,
-        "class": None if function.label_class is None else function.label_class.name,
+        "class": class_voted_for(function),
         "arguments": function.arguments,
         "active": function.active,
     }
@@ -389,18 +390,22 @@ class Voters:
             place_of = {row[0]: place for place, row in enumerate(rows, first)}
             for function, one in enumerate(self.functions):
                 if one.kind == FunctionKind.RUN:
-                    for item, label in said_by(one, rows[0][0], rows[-1][0]):
+                    for item, label in said_by(one, self.question, rows[0][0], rows[-1][0]):
                         if item in place_of and label in code_of:
                             yield place_of[item], function, code_of[label]
 
 
-def said_by(function: LabelingFunction | NewFunction, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Item and class id where a function that repeats a run votes, of the items from ``first`` to ``last``."""
-    above = function.arguments["above"]
-    for item, label, probabilities in said_of(function.arguments["run"], function.question_id, first, last):
-        if function.label_class_id not in {None, label}:
+def said_by(
+    function: LabelingFunction | NewFunction, question: QuestionSpec, first: int, last: int
+) -> Iterator[tuple[int, int]]:
+    """Item and current class id where a function that repeats a run votes, of the items from ``first`` to ``last``."""
+    above, reads = function.arguments["above"], question.reads
+    only = None if function.label_class_id is None else reads[function.label_class_id].id
+    for item, raw, probabilities in said_of(function.arguments["run"], function.question_id, first, last):
+        label = reads[raw].id
+        if only not in {None, label}:
             continue
-        if above is None or (probabilities or {}).get(str(label), 0.0) > above:
+        if above is None or question.read_shares(probabilities or {}).get(label, 0.0) > above:
             yield item, label
 
 
@@ -497,7 +502,7 @@ def preview(project: Project, body: Mapping[str, Any]) -> Json:
     name_of = {pk: spec.name for pk, spec in question.reads.items()}
     rows = first_rows(project.pk, PREVIEW_ITEMS)
     rule = rule_of(new.kind, new.arguments)
-    said = {} if rule is not None or not rows else dict(said_by(new, rows[0][0], rows[-1][0]))
+    said = {} if rule is not None or not rows else dict(said_by(new, question, rows[0][0], rows[-1][0]))
     started = time.perf_counter()
     examples: list[Json] = []
     looked = matched = 0

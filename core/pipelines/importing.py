@@ -30,14 +30,15 @@ from core.formats.rows import (
 from core.formats.writers import write_rows
 from core.models import Import, Job, Project
 from core.pipelines.archive import stored_images
+from core.pipelines.validation import Check, inferred_schema, validate_staged
 from core.selectors.imports import REFUSED_COLUMNS, item_ids, refused_table
 from core.selectors.question import QuestionSpec, Schema, schema_of
 from core.services.answer import CheckedAnswer, ValueRefused, check_value
 from core.services.asset import StoredImage, drop_images, name_images
 from core.services.imports import begin_check, cancel_import, fail_import, hold_import, import_folder
 from core.services.job import JobCancelled
-from core.services.publishing import publish
 from core.services.staging import MOST_REPEATS, Chunk, Draw, NewAnswer, NewItem, Refused, settle, stage
+from core.services.validation import publish_validated
 
 CHUNK_ROWS = 5000
 CHUNK_IMAGES = 50
@@ -65,11 +66,12 @@ def run_import(job: Job) -> None:
     try:
         settled = None
         if source.state != ImportState.PUBLISHING:
-            settled = _check(job, source)
-            if source.on_error == OnError.HOLD and source.rejected:
+            settled, stopped = _check(job, source)
+            if stopped or (source.on_error == OnError.HOLD and source.rejected):
                 hold_import(job, source)
                 return
-        publish(job, source, settled)
+        inferred = inferred_schema(source) if source.kind == ImportKind.ITEMS else None
+        publish_validated(job, source, settled, inferred)
     except (FileError, DomainError) as error:
         fail_import(job, source, error.code, error.detail, **_plain(error.data))
     except JobCancelled:
@@ -85,8 +87,10 @@ def _plain(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in {"code", "detail"}}
 
 
-def _check(job: Job, source: Import) -> int:
-    """Stage every row that is right, keep every refusal; returns what ``settle`` does.
+def _check(job: Job, source: Import) -> tuple[int, bool]:
+    """Stage every row that is right, keep every refusal; returns what ``settle`` does, and whether to hold the rows.
+
+    Items are validated on their way: they are looked at as they pass, and the report is kept before they are published.
 
     Raises FileError when the file as a whole is wrong.
     """
@@ -95,22 +99,24 @@ def _check(job: Job, source: Import) -> int:
         file = (import_folder() / source.file).open("rb")
     except FileNotFoundError:
         raise FileError("file-missing", "The stored file is gone. Upload it again.") from None
+    watch = Watched(source.project) if source.kind == ImportKind.ITEMS else None
     with file:
-        for chunk in _chunks(file, source):
+        for chunk in _chunks(file, source, watch):
             stage(job, source, chunk, CHECK_SHARE * min(file.tell() / source.file_size, 1))
     settled = settle(job, source)
     if not source.accepted and source.rejected:
         raise Invalid("no-rows-accepted", f"All {source.rejected:,} rows of the file were refused.")
-    return settled
+    stopped = watch is not None and validate_staged(job, source, watch.check, watch.n)
+    return settled, stopped
 
 
-def _chunks(file: BinaryIO, source: Import) -> Iterator[Chunk]:
+def _chunks(file: BinaryIO, source: Import, watch: "Watched | None") -> Iterator[Chunk]:
     if source.kind == ImportKind.ITEMS and not source.format and _is_archive(file):
-        return _item_chunks(_image_rows(file, source), source, most=CHUNK_IMAGES)
+        return _item_chunks(_image_rows(file, source), source, watch, most=CHUNK_IMAGES)
     rows = read_rows(file, format=source.format or None, encoding=source.encoding or None)
     source.format, source.encoding = rows.format, rows.encoding or ""
     if source.kind == ImportKind.ITEMS:
-        return ahead(_item_chunks(item_rows(rows, source.columns), source))
+        return ahead(_item_chunks(item_rows(rows, source.columns), source, watch))
     if source.kind == ImportKind.EMBEDDINGS:
         return _embedding_chunks(embedding_rows(rows, source.columns), source.project_id)
     checker = AnswerChecker(source.project)
@@ -170,25 +176,48 @@ def _unknown_item(row: AnnotationRow | GoldRow | PredictionRow | EmbeddingRow) -
 # --- Items ------------------------------------------------------------------------------------------
 
 
+class Watched:
+    """The validation of the items that pass by, and how many have."""
+
+    def __init__(self, project: Project) -> None:
+        self.check = Check(project)
+        self.n = 0
+
+    def add(self, rows: list[ItemRow], made: list[NewItem]) -> None:
+        """Look at the accepted rows of a chunk."""
+        self.check.add(rows, [one.audit != AuditPart.NONE for one in made])
+        self.n += len(rows)
+
+
 def _item_chunks(
-    rows: Iterator[ItemRow | RowError] | Iterator[ItemRow], source: Import, most: int = CHUNK_ROWS
+    rows: Iterator[ItemRow | RowError] | Iterator[ItemRow],
+    source: Import,
+    watch: Watched | None = None,
+    most: int = CHUNK_ROWS,
 ) -> Iterator[Chunk]:
     """Chunks of at most so many rows and about 4 million characters, vectors counted by their bytes."""
     make = ItemMaker(source.project, source.file_hash)
     accepted: list[NewItem] = []
+    read: list[ItemRow] = []
     refused: list[Refused] = []
     size = 0
     for row in rows:
-        made = _refused(row) if isinstance(row, RowError) else make(row)
-        if isinstance(made, Refused):
+        if isinstance(row, RowError):
+            refused.append(_refused(row))
+        elif isinstance(made := make(row), Refused):
             refused.append(made)
         else:
             accepted.append(made)
+            read.append(row)
             size += len(made.data) + len(made.meta) + len(made.vector or b"")
         if size > CHUNK_CHARACTERS or len(accepted) + len(refused) >= most:
+            if watch is not None:
+                watch.add(read, accepted)
             yield Chunk(accepted, refused)
-            accepted, refused, size = [], [], 0
+            accepted, read, refused, size = [], [], [], 0
     if accepted or refused:
+        if watch is not None:
+            watch.add(read, accepted)
         yield Chunk(accepted, refused)
 
 

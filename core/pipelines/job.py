@@ -19,6 +19,7 @@ from core.pipelines.report import run_report
 from core.pipelines.selection import run_score, run_selection
 from core.pipelines.spreading import run_spread
 from core.pipelines.training import run_predict, run_train
+from core.pipelines.validation import run_validate
 from core.services.job import JobCancelled, LostClaim, claim_job, end_cancelled, fail_job
 
 logger = logging.getLogger("labelapp.jobs")
@@ -34,6 +35,7 @@ PIPELINES: Mapping[str, Callable[[Job], None]] = {
     JobKind.SELECT: run_selection,
     JobKind.SPREAD: run_spread,
     JobKind.TRAIN: run_train,
+    JobKind.VALIDATE: run_validate,
     JobKind.WEAK: run_weak,
 }
 

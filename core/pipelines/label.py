@@ -6,6 +6,8 @@
 - Number: the mean.
 
 A tie is never broken: the value is null and the tied values are listed.
+
+Where a person has settled an item, their resolution is the label; the answers stay beside it.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,8 @@ OF_UNCERTAIN = "majority_of_uncertain"
 PER_CLASS = "majority_per_class"
 MEAN = "mean"
 GOLD = "gold"
+ADJUDICATED = "adjudicated"
+_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Label:
 
     ``n`` answers made it; ``n_uncertain`` were given and had no vote. ``confidence`` is the share of the
     ``n`` behind the value (behind each tied value), for multiple choice that of the least clear class.
+    ``only_uncertain`` says of several choices that nobody gave another answer, so that those had the vote.
     """
 
     value: Any
@@ -39,6 +44,24 @@ class Label:
     n: int
     n_uncertain: int
     tied: tuple[str, ...] = ()
+    only_uncertain: bool = False
+
+    @property
+    def cannot_tell(self) -> float | None:
+        """The share of the answers that say "I cannot tell"; None without answers."""
+        given = self.n + self.n_uncertain
+        if given == 0:
+            return None
+        return 1.0 if self.only_uncertain or self.rule == OF_UNCERTAIN else self.n_uncertain / given
+
+    @property
+    def told_apart(self) -> bool | None:
+        """Whether at least half of the people could tell; None without answers.
+
+        A class that an item does not have is trusted only where people could tell.
+        """
+        share = self.cannot_tell
+        return None if share is None else share <= _HALF
 
 
 def vote(table: LabelTable, uncertain: Bools) -> Consensus:
@@ -96,4 +119,5 @@ def set_label(sets: Sequence[frozenset[int]], names: Sequence[str], uncertain: B
         n=n,
         n_uncertain=len(sets) - n,
         tied=tied,
+        only_uncertain=bool(sets) and not certain,
     )

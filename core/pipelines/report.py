@@ -25,6 +25,7 @@ from core.numerics.results import Figure, Reason
 from core.pipelines.aggregation import aggregation_report
 from core.pipelines.agreement import agreement_report
 from core.pipelines.hlp import hlp_report
+from core.pipelines.timeline import timeline_report
 from core.selectors.moment import database_now
 from core.selectors.report import report_with, state_of
 from core.services.job import finish_job
@@ -59,6 +60,7 @@ class Kind(StrEnum):
     AGGREGATION = "aggregation"  # the rules side by side, as the API tells them
     GROUP = "group"  # the means beside which people see their own record
     SPLIT = "split"  # the audit slice and the items outside it, and how far apart they are
+    TIMELINE = "timeline"  # agreement over time, and whether changes helped
 
 
 # Made anew from one day to the next only: who reads it after each answer of theirs would learn what that one did.
@@ -154,6 +156,10 @@ def _aggregation(project: Project, asked: Json) -> Json:
     return aggregation_report(project, **asked)
 
 
+def _timeline(project: Project, asked: Json) -> Json:
+    return timeline_report(project, **asked)
+
+
 def _group(project: Project, asked: Json) -> Json:
     """The means over all people: of leave-one-out agreement, of agreement with oneself, of abstaining."""
     body = agreement_report(project, **asked)
@@ -247,4 +253,5 @@ _BODIES: Mapping[Kind, Callable[[Project, Json], Json]] = {
     Kind.PART: _part,
     Kind.SPLIT: _split,
     Kind.AGGREGATION: _aggregation,
+    Kind.TIMELINE: _timeline,
 }

@@ -10,8 +10,10 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,7 @@ from core.pipelines.features import Features, features_in_force, ready_features
 from core.pipelines.training import TrainingSet, replay, train_and_record, training_set
 from core.selectors.progress import changes_of
 from core.selectors.question import QuestionSpec, schema_of
-from core.selectors.run import model_content
+from core.selectors.run import ModelDropped, model_content
 from core.selectors.selection import (
     HOLDOUT,
     STREAM,
@@ -75,12 +77,10 @@ def run_selection(job: Job) -> None:
 
 def _run_selection(job: Job) -> None:
     selection = selection_of(job)
-    content = plan_of(selection)
-    if content is None:
-        _prepare(job, selection)
+    plan = _kept_plan(selection)
+    if plan is None:
+        plan = _prepare(job, selection)
         selection = selection_of(job)
-        content = plan_of(selection)
-    plan = _Plan.from_bytes(content or b"")
     parts = scored_parts(selection)
     missing = [number for number in range(len(plan.stretches)) if number + 1 not in parts]
     if plan.is_split and missing:
@@ -103,11 +103,35 @@ def _scored_here(job: Job, selection: Selection, plan: "_Plan") -> Iterator["_Sc
 def run_score(job: Job) -> None:
     """One part of a round: its items are scored with the model that is kept with the round."""
     selection = selection_of(job)
-    plan = _Plan.from_bytes(plan_of(selection) or b"")
     number = int(job.arguments["number"])
     with kept_alive(job):
-        scored = _score(job, selection, plan, _features_of(selection), number)
+        plan, features = _at_hand(selection.job_id)
+        scored = _score(job, selection, plan, features, number)
     keep_part(job, selection, number + 1, scored.to_bytes())
+
+
+@lru_cache(maxsize=1)
+def _at_hand(job_id: UUID) -> tuple["_Plan", Features]:
+    """What every part of a round is scored with, by the round's job: it does not change, and is read once per worker."""
+    selection = Selection.objects.select_related("feature_set__project", "run").get(job=job_id)
+    plan = _kept_plan(selection)
+    if plan is None:
+        raise Conflict("round-dropped", "What this round was to be scored with is not kept any more.")
+    return plan, _features_of(selection)
+
+
+def _kept_plan(selection: Selection) -> "_Plan | None":
+    """What the round's parts are scored with; None while it is not known yet."""
+    content = plan_of(selection)
+    if content is None:
+        return None
+    plan = _Plan.from_bytes(content)
+    if not plan.model_is_runs:
+        return plan
+    if selection.run is None:
+        raise ModelDropped
+    model = Classifier.from_bytes(model_content(selection.run))
+    return replace(plan, state=replace(plan.state, models=(model, *plan.state.models)))
 
 
 def _features_of(selection: Selection) -> Features:
@@ -121,18 +145,23 @@ def _features_of(selection: Selection) -> Features:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What every part of a round needs: the state to score with, and which items are whose."""
+    """What every part of a round needs: the state to score with, and which items are whose.
+
+    With ``model_is_runs`` the classifier is not written with the rest: it is the one that the round's run keeps.
+    """
 
     state: State
     stretches: list[Stretch]
     is_split: bool
+    model_is_runs: bool
 
     def to_bytes(self) -> bytes:
+        models = self.state.models[1:] if self.model_is_runs else self.state.models
         return pack(
             {
-                "state": np.frombuffer(self.state.to_bytes(), np.uint8),
+                "state": np.frombuffer(replace(self.state, models=models).to_bytes(), np.uint8),
                 "stretches": np.array(self.stretches, dtype=np.int64),
-                "is_split": np.array([self.is_split]),
+                "flags": np.array([self.is_split, self.model_is_runs]),
             }
         )
 
@@ -140,31 +169,32 @@ class _Plan:
     def from_bytes(cls, content: bytes) -> Self:
         arrays = unpack(content)
         stretches = [Stretch(*row) for row in arrays["stretches"].tolist()]
-        return cls(State.from_bytes(arrays["state"].tobytes()), stretches, bool(arrays["is_split"][0]))
+        return cls(State.from_bytes(arrays["state"].tobytes()), stretches, *arrays["flags"].tolist())
 
 
-def _prepare(job: Job, selection: Selection) -> None:
+def _prepare(job: Job, selection: Selection) -> _Plan:
     project = Project.objects.get(pk=selection.project_id)
     question = _question(selection)
     note_changes(job, selection, changes_of(project))
     stretches = stretches_of(project)
-    is_split = sum(one.n for one in stretches) > ALONE
+    n_items = sum(one.n for one in stretches)
+    is_split = n_items > ALONE
     clock = _Clock()
-    features = features_in_force(project, job) if is_split else ready_features(project, job)
+    features = features_in_force(project, n_items, job) if is_split else ready_features(project, job)
     if not stretches or features is None:
         raise Conflict("no-items", "There are no items to choose from.")
     seconds = {"features": clock.lap()}
     training = training_set(project, question)
     run, model = _model(job, selection, features, training)
     beat(job, 0.2)
-    again = selection.strategy == Strategy.LABEL_AGAIN
     state = numerics.fit_state(
         selection.strategy,
         _labelled(training, features),
         selection.seed,
         model=model,
-        n_pool=pool_size(project, again=again),
+        n_pool=_n_pool(selection, model),
     )
+    plan = _Plan(state, stretches, is_split, model is not None and state.models[:1] == (model,))
     told = _replayed(job, selection, training, features, (run, model))
     seconds["train"] = clock.lap()
     counts = np.bincount(training.target.argmax(axis=1), minlength=training.n_classes).tolist()
@@ -186,8 +216,9 @@ def _prepare(job: Job, selection: Selection) -> None:
         used=numerics.used(selection.strategy, state),
         n_labels=len(training),
         report=report,
-        content=_Plan(state, stretches, is_split).to_bytes(),
+        content=plan.to_bytes(),
     )
+    return plan
 
 
 def _question(selection: Selection) -> QuestionSpec:
@@ -208,9 +239,7 @@ def _model(
 ) -> tuple[Run | None, Classifier | None]:
     """The round's run with its model: the one of an attempt that was broken off, else a new one."""
     if selection.run is not None:
-        content = model_content(selection.run)
-        if content is not None:
-            return selection.run, Classifier.from_bytes(content)
+        return selection.run, Classifier.from_bytes(model_content(selection.run))
     found = train_and_record(
         selection.project,
         training.question,
@@ -222,6 +251,13 @@ def _model(
         selection=selection,
     )
     return found or (None, None)
+
+
+def _n_pool(selection: Selection, model: Classifier | None) -> int:
+    """The size of the pool where the strategy, or the cold start, may take a sample of it; else 0, and not counted."""
+    if model is not None and not numerics.STRATEGIES[selection.strategy].whole_pool:
+        return 0
+    return pool_size(selection.project, again=selection.strategy == Strategy.LABEL_AGAIN)
 
 
 def _labelled(training: TrainingSet, features: Features) -> Labelled:

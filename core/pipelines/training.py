@@ -386,7 +386,7 @@ def run_predict(job: Job) -> None:
         item, version = items_named(project, asked["items"])
         rows = features.rows(item, version).sparse
     predictions = []
-    for name, row in zip(names, scorer.model.probabilities(rows), strict=True):
+    for name, row in zip(names, scorer.shares(rows), strict=True):
         told: Json = {
             "label": scorer.classes[int(row.argmax())],
             "probabilities": _by_name(scorer.classes, row),
@@ -411,13 +411,27 @@ def _datum(features: Features, data: Json) -> Datum:
 
 @dataclass(frozen=True, eq=False)
 class _Scorer:
-    """A kept model, the features that it reads, its question's id, and its classes: their ids and present names."""
+    """A kept model, the features that it reads, its question's id, and its classes: their ids and present names.
+
+    ``code`` is the class among those that each class of the model is read as: shares of merged classes are added up.
+    """
 
     model: Classifier
     features: Features
     question_id: int
     class_ids: tuple[int, ...]
     classes: tuple[str, ...]
+    code: tuple[int, ...]
+
+    def shares(self, rows: sp.csr_matrix) -> Shares:
+        """Probabilities, rows x classes."""
+        said: Shares = self.model.probabilities(rows)
+        if self.code == tuple(range(len(self.class_ids))):
+            return said
+        read = np.zeros((len(said), len(self.class_ids)), dtype=said.dtype)
+        for column, code in enumerate(self.code):
+            read[:, code] += said[:, column]
+        return read
 
 
 def _scorer(project: Project, run: Run) -> _Scorer:
@@ -425,14 +439,17 @@ def _scorer(project: Project, run: Run) -> _Scorer:
     content = model_content(run)
     question = next((spec for spec in schema_of(project).questions if spec.id == run.question_id), None)
     class_ids = tuple((run.metrics or {}).get("class_ids", ()))
-    called = {} if question is None else {spec.id: spec.name for spec in question.classes}
-    if question is None or not set(class_ids) <= set(called):
+    reads = {} if question is None else question.reads
+    if question is None or not set(class_ids) <= set(reads):
         raise Conflict("classes-changed", "A class that this model knows is not there any more.")
     if run.feature_set_id is None:
         raise Conflict("features-dropped", "The features that this model reads are not kept any more.")
     features = Features(FeatureSet.objects.select_related("project").get(pk=run.feature_set_id))
-    classes = tuple(called[pk] for pk in class_ids)
-    return _Scorer(Classifier.from_bytes(content), features, question.id, class_ids, classes)
+    called = {reads[pk].id: reads[pk].name for pk in class_ids}
+    current = tuple(called)
+    code = tuple(current.index(reads[pk].id) for pk in class_ids)
+    classes = tuple(called.values())
+    return _Scorer(Classifier.from_bytes(content), features, question.id, current, classes, code)
 
 
 def _keep_all(project: Project, run: Run, scorer: _Scorer, job: Job) -> int:
@@ -444,7 +461,7 @@ def _keep_all(project: Project, run: Run, scorer: _Scorer, job: Job) -> int:
         )
     for start in range(0, keys.item.size, AT_ONCE):
         item, version = keys.item[start : start + AT_ONCE], keys.version[start : start + AT_ONCE]
-        said = scorer.model.probabilities(scorer.features.rows(item, version).sparse)
+        said = scorer.shares(scorer.features.rows(item, version).sparse)
         done += keep_predictions(
             run, scorer.question_id, predictions_of(scorer.class_ids, item, version, said)
         )

@@ -1,5 +1,8 @@
 """Labels that models learn from and labels that they are judged by: people's answers resolved, gold first.
 
+Where a person has settled an item, its target is hard: the class that they said, and no class where they said that it
+cannot be told. Items of the holdout are settled like any other, and labelled by it.
+
 Where people differ the target is soft: the share of the votes, or the posterior of a model of the annotators once
 they have answered enough for one (numerics.aggregation.default_rule). Items that were only answered "I cannot tell"
 teach no class; they are left out and counted. The holdout never trains.
@@ -18,6 +21,7 @@ from core.numerics.aggregation import Rule, certain_answers, default_rule
 from core.numerics.dawid_skene import Model, fit_dawid_skene
 from core.numerics.table import Bools, Floats, Ints, LabelTable, condense
 from core.selectors.agreement import Scope, answer_columns, gold_columns
+from core.selectors.label import settled_classes
 from core.selectors.moment import one_moment
 from core.selectors.question import QuestionSpec
 from core.selectors.training import chosen_items, rows_of, shares_said
@@ -155,8 +159,9 @@ def training_set(project: Project, question: QuestionSpec, *, weak_run: Run | No
 def _resolved(project: Project, question: QuestionSpec) -> _Resolved:
     columns = answer_columns(project, question, Scope())
     gold = gold_columns(project, question, Scope(), columns.names)
+    settled = settled_classes(project, question)
     uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)
-    items, _ = condense(np.concatenate([columns.item, gold.item]))
+    items, _ = condense(np.concatenate([columns.item, gold.item, np.array(list(settled), dtype=np.int64)]))
     _, annotator = condense(columns.annotator)
     table = LabelTable(np.searchsorted(items, columns.item), annotator, columns.label, uncertain.size)
     votes, codes = certain_answers(table, uncertain)
@@ -171,6 +176,12 @@ def _resolved(project: Project, question: QuestionSpec) -> _Resolved:
         least = np.minimum(_LEAST_SHARE, model.posterior.max(axis=1, keepdims=True))
         share = np.where(model.posterior < least, 0.0, model.posterior)
         target[model.item] = share / share.sum(axis=1, keepdims=True)
+    place = {question.classes[code].id: number for number, code in enumerate(codes.tolist())}
+    final = np.searchsorted(items, np.array(list(settled), dtype=np.int64))
+    said = np.array([place.get(pk, -1) for pk in settled.values()], dtype=np.intp)
+    for shares in (target, voted):
+        shares[final] = 0
+        shares[final[said >= 0], said[said >= 0]] = 1
     sure = ~uncertain[gold.label]
     row = np.searchsorted(items, gold.item[sure])
     for shares in (target, voted):

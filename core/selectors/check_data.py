@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Q
 
 from core.choices import AuditPart, Lane, Stream
-from core.models import Project
+from core.models import Project, Question
+from core.selectors.mapping import OF_CLASSES, states_of
 from core.selectors.progress import progress_of
+from core.selectors.question import fold
 
 # ruff: noqa: S608 -- what is put into the statements here are names of our own, never input
 
@@ -119,7 +122,8 @@ RULES = (
     Rule(
         "lease-pass",
         "a lease whose repeat is not that of its pass",
-        "SELECT l.item_id FROM core_lease l WHERE l.repeat <> CASE WHEN l.pass_kind = 'retest' THEN 2 ELSE 1 END",
+        "SELECT l.item_id FROM core_lease l WHERE l.repeat <> "
+        "CASE l.pass_kind WHEN 'retest' THEN 2 WHEN 'trial' THEN 0 ELSE 1 END",
     ),
     Rule(
         "member-batches",
@@ -244,6 +248,11 @@ RULES = (
         "staging",
     ),
 )
+MAPPED = Rule(
+    "class-mapping",
+    "a class is not called or read as the mappings in force say",
+    "",
+)
 TOTALS = Rule(
     "project-totals", "a project's totals and outbox differ from its items and answers", "", "totals"
 )
@@ -262,6 +271,9 @@ def findings() -> Iterator[Finding]:
         found = _broken(rule)
         if found.n:
             yield found
+    misread = _misread()
+    if misread:
+        yield Finding(MAPPED, len(misread), misread[:MOST_SHOWN])
     wrong = [pk for pk in Project.objects.order_by("pk").values_list("pk", flat=True) if not _totals_hold(pk)]
     if wrong:
         yield Finding(TOTALS, len(wrong), wrong[:MOST_SHOWN])
@@ -277,6 +289,21 @@ def broken_ids(rule: Rule) -> list[Any]:
 def _broken(rule: Rule) -> Finding:
     ids = broken_ids(rule)
     return Finding(rule, len(ids), ids[:MOST_SHOWN])
+
+
+def _misread() -> list[int]:
+    """Classes that differ from what the mappings make of them, of the questions that have either."""
+    mapped = Q(mappings__kind__in=OF_CLASSES) | Q(classes__merged_into__isnull=False)
+    wrong = []
+    for question in Question.objects.filter(mapped).order_by("pk").distinct():
+        states = states_of(question)
+        wrong += [
+            spec.pk
+            for spec in question.classes.order_by("pk")
+            if (spec.name, spec.merged_into_id) != (states[spec.pk].name, states[spec.pk].into)
+            or spec.name_key != fold(spec.name)
+        ]
+    return wrong
 
 
 def _totals_hold(project_id: int) -> bool:

@@ -56,6 +56,7 @@ class AnswerRow(NamedTuple):
     label_class_id: int | None
     number: float | None
     text: str | None
+    standard: str | None
     annotator_id: int
     pass_kind: str
     repeat: int
@@ -76,6 +77,7 @@ _ANSWER_COLUMNS = (
     "label_class_id",
     "number",
     "text",
+    "standard",
     "annotation__annotator_id",
     "annotation__pass_kind",
     "annotation__repeat",

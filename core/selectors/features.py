@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 
 from core.choices import ImportKind, ImportState, ItemState
 from core.models import Asset, FeatureSet, Import, Item, ItemVector, ItemVersion, Project
@@ -16,6 +16,7 @@ Ints = npt.NDArray[np.int64]
 UInts64 = npt.NDArray[np.uint64]
 
 CHUNK = 5_000
+PLACES, AT_EACH = 20, 10
 
 
 def tie_of(external_id: str) -> int:
@@ -111,6 +112,20 @@ def sample_of(project: Project, most: int) -> ItemKeys:
         np.array([pk for _tie, pk, _version in keys], dtype=np.int64),
         np.array([version for _tie, _pk, version in keys], dtype=np.int64),
     )
+
+
+def spot_of(project: Project) -> list[int]:
+    """Some items that are not withdrawn, from places that are evenly spread over the project; few are read for it."""
+    items = Item.objects.filter(project=project).order_by("pk")
+    ends = items.aggregate(low=Min("pk"), high=Max("pk"))
+    if ends["low"] is None:
+        return []
+    found: set[int] = set()
+    for place in range(PLACES):
+        low = ends["low"] + place * (ends["high"] - ends["low"]) // PLACES
+        here = items.filter(pk__gte=low).exclude(state=ItemState.WITHDRAWN)
+        found.update(here.values_list("pk", flat=True)[:AT_EACH])
+    return sorted(found)
 
 
 def n_vectors(item: Sequence[int]) -> int:

@@ -23,7 +23,7 @@ _COLUMNS = ("pk", "external_id", "version", "data", "meta")
 def functions_of(project_id: int) -> QuerySet[LabelingFunction]:
     """A project's functions, in the order in which they were made."""
     rows = LabelingFunction.objects.filter(project_id=project_id)
-    return rows.select_related("question", "label_class", "created_by").order_by("pk")
+    return rows.select_related("question", "label_class__merged_into", "created_by").order_by("pk")
 
 
 def function_of(project_id: int, function_id: int) -> LabelingFunction:
@@ -34,6 +34,12 @@ def function_of(project_id: int, function_id: int) -> LabelingFunction:
     return found
 
 
+def class_voted_for(function: LabelingFunction) -> str | None:
+    """The name of the class that a function's own is read as; None where it repeats what a run says."""
+    voted = function.label_class
+    return None if voted is None else (voted.merged_into or voted).name
+
+
 def function_document(function: LabelingFunction) -> dict[str, Any]:
     """A function as the API tells it."""
     return {
@@ -41,7 +47,7 @@ def function_document(function: LabelingFunction) -> dict[str, Any]:
         "name": function.name,
         "question": function.question.key,
         "kind": function.kind,
-        "class": None if function.label_class is None else function.label_class.name,
+        "class": class_voted_for(function),
         "arguments": function.arguments,
         "active": function.active,
         "version": function.version,

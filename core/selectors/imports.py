@@ -58,7 +58,12 @@ def import_document(source: Import) -> dict[str, Any]:
         {**row, "column": row["column"] or None}
         for row in refused_rows(source).values(*REFUSED_COLUMNS)[:INLINE_ERRORS]
     ]
-    return {**import_line(source), "errors": errors, "errors_truncated": source.rejected > len(errors)}
+    return {
+        **import_line(source),
+        "validation": source.validations.values_list("pk", flat=True).first(),
+        "errors": errors,
+        "errors_truncated": source.rejected > len(errors),
+    }
 
 
 def import_line(source: Import) -> dict[str, Any]:

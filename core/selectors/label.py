@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import F
 
-from core.choices import Pass, QuestionKind
-from core.models import Answer, Gold, Item, Project
+from core.choices import ItemState, Pass, QuestionKind
+from core.models import Answer, Gold, Item, Project, Resolution
+from core.selectors.adjudication import IN_FORCE, value_said
 from core.selectors.agreement import READ_TEXT, read_text
 from core.selectors.export import AnswerFilter, ItemRow, within
 from core.selectors.question import QuestionSpec
@@ -80,3 +82,43 @@ def gold_values(
             for item, value in of_question.values_list("item_id", column):
                 values[item, question.id] = read_text(question, value) if column == "text" else value
     return values
+
+
+class Settled(NamedTuple):
+    """What a person settled: the value as the API says it, why people differed, and when."""
+
+    value: Any
+    cause: str
+    at: datetime
+
+
+def settled_questions(project: Project, questions: Sequence[QuestionSpec]) -> list[QuestionSpec]:
+    """Those of the questions to which some item has a resolution."""
+    rows = Resolution.objects.filter(item__project=project, current=True)
+    known = set(rows.values_list("question_id", flat=True).distinct())
+    return [question for question in questions if question.id in known]
+
+
+def settled_values(
+    chunk: Sequence[ItemRow], wanted: AnswerFilter, questions: Sequence[QuestionSpec]
+) -> dict[tuple[int, int], Settled]:
+    """The resolutions of these items as they are now, by item and question."""
+    if not questions:
+        return {}
+    specs = {question.id: question for question in questions}
+    rows = Resolution.objects.filter(within(chunk, wanted, "item__"), IN_FORCE, question_id__in=list(specs))
+    return {
+        (row.item_id, row.question_id): Settled(
+            value_said(specs[row.question_id], row), row.cause, row.created_at
+        )
+        for row in rows.order_by()
+    }
+
+
+def settled_classes(project: Project, question: QuestionSpec) -> dict[int, int]:
+    """The class id that every settled item is read as, of a question with one class as the answer."""
+    rows = Resolution.objects.filter(
+        IN_FORCE, item__project=project, question=question.id, label_class__isnull=False
+    ).exclude(item__state=ItemState.WITHDRAWN)
+    reads = question.reads
+    return {item: reads[pk].id for item, pk in rows.order_by().values_list("item_id", "label_class_id") if pk}

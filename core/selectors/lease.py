@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
-from core.choices import Lane, Pass
-from core.models import Item, Membership
+from core.choices import ItemState, Lane, LeaseState, Pass
+from core.models import Annotation, Item, Lease, Membership, RelabelPlace
 
 LOOK_AHEAD = 1000
 EVERYTHING = 2**31
@@ -28,7 +29,8 @@ WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.positi
   AND NOT EXISTS (SELECT 1 FROM core_lease lease
                   WHERE lease.item_id = item.id AND lease.annotator_id + 0 = %s AND lease.item_version = item.version
                     AND (lease.state = 'active'
-                         OR lease.state IN ('skipped', 'deferred') AND lease.pass_kind <> 'retest') {ALONE})
+                         OR lease.state IN ('skipped', 'deferred')
+                            AND lease.pass_kind NOT IN ('retest', 'training', 'trial')) {ALONE})
   AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
                   WHERE annotation.item_id = item.id AND annotation.annotator_id + 0 = %s
                     AND annotation.item_version = item.version AND annotation."current"
@@ -97,6 +99,9 @@ KNOWN = f"""
           AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
                           WHERE annotation.item_id = i.id AND annotation.annotator_id + 0 = %(member)s
                             AND annotation.item_version = i.version {ALONE})
+          AND NOT EXISTS (SELECT 1 FROM core_trainee trainee
+                          JOIN core_trainingitem taught ON taught.training_round_id = trainee.training_round_id
+                          WHERE trainee.member_id = %(member)s AND taught.item_id = i.id {ALONE})
         {ALONE})
     ORDER BY known.item_id LIMIT %(count)s
 """
@@ -197,3 +202,31 @@ def last_open(member: Membership, pool: int, lane: int) -> int:
 def holds_retests(member: Membership) -> int:
     """How many repeats this person has in hand."""
     return member.leases.filter(state="active", pass_kind=Pass.RETEST).count()
+
+
+def waiting_places(member: Membership) -> list[RelabelPlace]:
+    """What was sent to just this person and is neither in their hands nor put off, with the items; oldest first."""
+    own = Lease.objects.filter(item=OuterRef("item"), annotator=member.pk)
+    held = own.filter(state=LeaseState.ACTIVE)
+    put_off = own.filter(state=LeaseState.DEFERRED, relabel=OuterRef("relabel"))
+    return list(
+        RelabelPlace.objects.filter(
+            ~Exists(held), ~Exists(put_off), annotator=member, annotation__isnull=True, dropped=False
+        )
+        .select_related("item")
+        .order_by("pk")[:LOOK_AHEAD]
+    )
+
+
+def untried(member: Membership, count: int) -> list[Item]:
+    """The next open items, in the order of their rows, that this person holds in no pass and has not tried, locked."""
+    own = Lease.objects.filter(item=OuterRef("pk"), annotator=member.pk, item_version=OuterRef("version"))
+    held = own.filter(state=LeaseState.ACTIVE)
+    aside = own.filter(pass_kind=Pass.TRIAL, state__in=[LeaseState.SKIPPED, LeaseState.DEFERRED])
+    tried = Annotation.objects.filter(
+        item=OuterRef("pk"), annotator=member.pk, item_version=OuterRef("version"), repeat=0
+    )
+    items = Item.objects.filter(
+        ~Exists(held), ~Exists(aside), ~Exists(tried), project=member.project_id, state=ItemState.OPEN
+    )
+    return list(items.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)[:count])

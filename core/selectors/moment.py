@@ -25,6 +25,9 @@ def one_moment() -> Iterator[None]:
             yield
     else:
         with connection.cursor() as cursor:
+            if connection.connection.in_transaction:  # of a moment around this one
+                yield
+                return
             cursor.execute("BEGIN DEFERRED")  # Django's own begin would take the only place of a writer
             try:
                 yield

@@ -1,7 +1,9 @@
 """A project's questions and classes, as plain values that a process may keep in memory."""
 
 import unicodedata
+from collections.abc import Collection
 from collections.abc import Mapping as Map
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -10,6 +12,11 @@ import re2  # type: ignore[import-untyped]
 
 from core.choices import CHOICE_KINDS, MappingKind
 from core.models import Mapping, Project, Question
+
+LONGEST_NAME = 200
+# Joiners that emoji, Indic and Persian spelling need; every other invisible character is refused.
+JOINERS = frozenset("\u200c\u200d")
+_READ_BY = "_read_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +141,54 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", " ".join(name.split())).casefold()
 
 
+def clean_name(name: str) -> str:
+    """A class name as it is stored: NFC, without surrounding or doubled blanks. Raises ValueError."""
+    if any(
+        unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in JOINERS
+        for character in name
+    ):
+        raise ValueError("holds an invisible character")
+    cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
+    if len(cleaned) > LONGEST_NAME:
+        raise ValueError(f"is longer than {LONGEST_NAME} characters")
+    return cleaned
+
+
 def schema_of(project: Project) -> Schema:
-    """The questions in force. Kept in memory per process under the project's schema version."""
-    return _schema(project.pk, project.schema_version)
+    """The questions in force, or those that the project is read by (see read_by).
+
+    Kept in memory per process under the project's schema version.
+    """
+    supposed: Schema | None = project.__dict__.get(_READ_BY)
+    return _schema(project.pk, project.schema_version) if supposed is None else supposed
+
+
+def read_by(project: Project, schema: Schema) -> Project:
+    """The project as somebody holds it in memory who reads its answers by other questions: for what-ifs.
+
+    Whatever reads classes and names through schema_of sees it as if its mappings were other ones; nothing is written.
+    """
+    supposed = copy(project)
+    supposed.__dict__[_READ_BY] = schema
+    return supposed
+
+
+def merged(
+    question: QuestionSpec, classes: Collection[int], into: int, name: str | None = None
+) -> QuestionSpec:
+    """The question as it would be after a merger of current classes, which may give the result another name."""
+    gone = set(classes) - {into}
+    earlier = tuple(replace(one, into=into if one.into in gone else one.into) for one in question.merged)
+    return replace(
+        question,
+        classes=tuple(
+            replace(spec, name=name) if name is not None and spec.id == into else spec
+            for spec in question.classes
+            if spec.id not in gone
+        ),
+        merged=earlier
+        + tuple(MergedClass(one.id, one.name, into) for one in question.classes if one.id in gone),
+    )
 
 
 @lru_cache(maxsize=256)

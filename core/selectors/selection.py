@@ -126,7 +126,7 @@ def attempts_of(project: Project) -> Attempts:
 def selection_of(job: Job) -> Selection:
     """The round that a job or a part of one is about."""
     rounds = Selection.objects.select_related("project", "question", "feature_set", "run", "created_by")
-    return rounds.get(pk=job.arguments["selection"])
+    return rounds.defer("predicted", "feature_set__basis").get(pk=job.arguments["selection"])
 
 
 def plan_of(selection: Selection) -> bytes | None:

@@ -8,17 +8,28 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Greatest, Now
 
 from core.access import Actor, own_lease
-from core.choices import DraftState, EmptyBecause, ItemState, LeaseState, Pass, ProjectState, SkipReason
+from core.choices import DraftState, ItemState, LeaseState, NoticeKind, Pass, ProjectState, SkipReason
 from core.exceptions import Conflict, Invalid, Missing, Unprocessable
-from core.models import Annotation, Draft, Item, Lease, Membership, Outbox
+from core.models import Annotation, Draft, Item, Lease, Membership, Outbox, RelabelPlace, Resolution
+from core.selectors.annotation import earlier_answers
 from core.selectors.question import schema_of
 from core.services.answer import CheckedAnswer, check_answers, write_answers
 from core.services.guideline import in_force
-from core.services.lease import HandOut, hand_out, lease_next, takes_place
+from core.services.lease import (
+    COUNTS_NOWHERE,
+    HandOut,
+    hand_out,
+    hand_out_trial,
+    next_after,
+    stopped,
+    takes_place,
+)
+from core.services.notice import notify
+from core.services.trainee import ATTEMPT, Feedback, attempt_for, feedback_on, score_training
 
 LONGEST_COMMENT = 5000
 LONGEST_KEY = 64
@@ -43,12 +54,27 @@ class Work:
 
 @dataclass(slots=True)
 class Submitted:
-    """A stored annotation, whether it was stored before, and the next items."""
+    """A stored annotation, whether it was stored before, and the next items; in a training round what to learn."""
 
     annotation: Annotation
     replayed: bool
     answers: dict[str, Any] = field(default_factory=dict)
     next: HandOut = field(default_factory=HandOut)
+    feedback: Feedback | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What an answer is to the counts: ``first`` of its person on the item, and into which ``place`` it went.
+
+    Both are 0 or 1. ``served`` of the places that waited for just this person are served by it.
+    """
+
+    annotation: Annotation
+    first: int
+    place: int
+    served: int = 0
+    feedback: Feedback | None = None
 
 
 class _Late(Exception):  # noqa: N818 -- not an error: the way out of a transaction that keeps a draft
@@ -85,9 +111,12 @@ def submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
     except _Late as late:
         _keep_draft(lease_id, key, work, late)
         raise Conflict(late.code, late.detail) from late
+    if submitted.replayed:
+        submitted.feedback = feedback_on(submitted.annotation)
     ran_dry = not submitted.next.leases and not work.have
     if work.count and (submitted.replayed or ran_dry):
-        submitted.next = hand_out(submitted.annotation.annotator, min(work.count, 20), list(work.have))
+        more = hand_out_trial if submitted.annotation.pass_kind == Pass.TRIAL else hand_out
+        submitted.next = more(submitted.annotation.annotator, min(work.count, 20), list(work.have))
     return submitted
 
 
@@ -107,46 +136,133 @@ def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
         locked = (
             Lease.objects.select_for_update(of=("self", "annotator", "item"), no_key=True)
             .select_related("annotator__project", "item")
-            .annotate(now=Now())
+            .annotate(now=Now(), settled=_settled())
             .get(pk=lease_id)
         )
     except Lease.DoesNotExist:
         raise Missing from None
     lease = own_lease(actor, locked)
-    member, item, now = lease.annotator, lease.item, locked.now
+    member, now = lease.annotator, locked.now
     if lease.state == LeaseState.SUBMITTED:
         return _stored(lease, key, work)
     checked = check_answers(schema_of(member.project), work.answers)
     if member.project.state == ProjectState.ARCHIVED:
         raise _Late("project-archived", "This project is archived. Your answer is kept as a draft.")
+    if lease.state != LeaseState.ACTIVE and member.paused_because:
+        raise _Late("member-paused", "Your work is paused. Your answer is kept as a draft.")
     _take_place(lease)
-    annotation = _insert(lease, key, work, checked)
-    place = int(takes_place(lease))
+    stored = _store(lease, key, work, checked)
     Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SUBMITTED, closed_at=Now(), idempotency_key=key)
-    first = int(annotation.revision == 1)
-    _count_project(item, first, place)
+    if locked.settled:
+        _overtake(stored.annotation)
     released = 1 if lease.state == LeaseState.ACTIVE else 0
     member.held -= released
-    after = HandOut()
-    wanted = _wanted(member, work)
-    if member.project.state != ProjectState.ACTIVE:
-        after.empty_because = EmptyBecause.PAUSED
-    elif wanted:
-        after.leases = lease_next(member, wanted, now)
+    after = next_after(member, lease, _wanted(member, work), now)
     today = now.date()
-    member.answered_today = member.answered_today + 1 if member.today == today else 1
-    member.answered += first
+    counted = int(lease.pass_kind not in COUNTS_NOWHERE)
+    member.answered_today = (member.answered_today if member.today == today else 0) + counted
+    member.answered += stored.first
     Membership.objects.filter(pk=member.pk).update(
-        answered=F("answered") + first,
+        **_member_counts(stored),
         answered_today=member.answered_today,
         today=today,
         held=F("held") - released + len(after.leases),
         handed=F("handed") + len(after.leases),
-        retested=F("retested") + first * int(lease.pass_kind == Pass.RETEST),
         cursors=member.cursors,
     )
     answers = {answer.question.key: answer.value for answer in checked}
-    return Submitted(annotation, replayed=False, answers=answers, next=after)
+    return Submitted(stored.annotation, replayed=False, answers=answers, next=after, feedback=stored.feedback)
+
+
+def _store(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> _Stored:
+    """Write an answer whose place is taken, and tell the project's totals of it."""
+    if lease.pass_kind == Pass.TRAINING:
+        return _store_training(lease, key, work, checked)
+    if lease.relabel_id is not None:
+        return _store_relabel(lease, key, work, checked)
+    annotation = _insert(lease, key, work, checked)
+    first = int(annotation.revision == 1 and lease.pass_kind not in COUNTS_NOWHERE)
+    place = int(takes_place(lease))
+    if lease.pass_kind not in COUNTS_NOWHERE:
+        _count_project(lease.item, first, place)
+    return _Stored(annotation, first, place)
+
+
+def _store_training(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> _Stored:
+    """An answer of a training round counts for the round only."""
+    attempt = attempt_for(lease)
+    annotation = _insert(lease, key, work, checked, extra=attempt and {ATTEMPT: attempt.pk})
+    return _Stored(annotation, 0, 0, feedback=score_training(attempt, annotation) if attempt else None)
+
+
+def _store_relabel(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> _Stored:
+    """An answer that was asked of just this person.
+
+    Whoever has answered the item before revises that: nothing is counted twice. Otherwise it is one answer more
+    than the overlap asks for, so the item's target, its extra places and its answers all grow by one.
+    """
+    own = _own_chain(lease)
+    earlier = own.filter(current=True).first()
+    shown = earlier_answers(lease.annotator, [lease]).get(lease.pk)
+    if earlier is not None:
+        own.filter(pk=earlier.pk).update(current=False)
+    annotation = _insert(
+        lease,
+        key,
+        work,
+        checked,
+        revision=earlier.revision + 1 if earlier else 1,
+        suggestion=None if shown is None else {"earlier": shown},
+    )
+    filled = (
+        earlier is not None and earlier.complete and not earlier.voided and earlier.pass_kind == Pass.NORMAL
+    )
+    if not filled:
+        Item.objects.filter(pk=lease.item_id).update(
+            done=F("done") + 1, target=F("target") + 1, extra=F("extra") + 1
+        )
+    first = int(earlier is None or earlier.voided)
+    _count_project(lease.item, first, 0)
+    served = RelabelPlace.objects.filter(
+        item=lease.item_id, annotator=lease.annotator_id, annotation=None, dropped=False
+    ).update(annotation=annotation)
+    return _Stored(annotation, first, 0, served)
+
+
+def _member_counts(stored: _Stored) -> dict[str, Any]:
+    """What an answer changes in its person's counts."""
+    retest = stored.first * int(stored.annotation.pass_kind == Pass.RETEST)
+    counts: dict[str, Any] = {"answered": F("answered") + stored.first, "retested": F("retested") + retest}
+    if stored.served:
+        counts["waiting"] = Greatest(F("waiting") - stored.served, 0)
+    return counts
+
+
+def _settled() -> Exists:
+    """Whether the item of a lease or an annotation has a resolution in force that nothing came after yet."""
+    current = Resolution.objects.filter(item=OuterRef("item"), current=True, overtaken=False)
+    return Exists(current.filter(item_version=OuterRef("item_version")))
+
+
+def _overtake(annotation: Annotation) -> None:
+    """Say on the item's resolutions, which stay as they are, that an answer came after them; tell who settled it.
+
+    Only what counts between people comes after a resolution: a blind pass does not.
+    """
+    if annotation.pass_kind != Pass.NORMAL:
+        return
+    current = Resolution.objects.filter(item=annotation.item_id, current=True, overtaken=False)
+    settled = list(current.values_list("settled_by", "question__key"))
+    current.update(overtaken=True)
+    for member_id in sorted({member_id for member_id, _key in settled} - {annotation.annotator_id}):
+        keys = sorted(key for by, key in settled if by == member_id)
+        notify(
+            [member_id],
+            NoticeKind.CORRECTED,
+            item=annotation.item.external_id,
+            item_id=annotation.item_id,
+            questions=keys,
+        )
 
 
 def _count_project(item: Item, annotations: int, place: int) -> None:
@@ -167,7 +283,8 @@ def _take_place(lease: Lease) -> None:
     """Turn the lease's place into an answer's, or find a free one when the lease has run out.
 
     Retest and gold passes have no place and need none; the item's row is written all the same, so that their
-    submit costs what any other does, and what is with the lead takes no late ones, as it takes no others.
+    submit costs what any other does, and what is with the lead takes no late ones, as it takes no others. What
+    was asked of just this person may come late as long as it still waits for them.
     """
     item = lease.item
     place = int(takes_place(lease))
@@ -184,14 +301,11 @@ def _take_place(lease: Lease) -> None:
         return
     if lease.state not in {LeaseState.EXPIRED, LeaseState.RELEASED, LeaseState.DEFERRED}:
         raise _Late("lease-closed", f"This item was {lease.state} already. Your answer is kept as a draft.")
-    answered = Annotation.objects.filter(
-        item=item,
-        annotator=lease.annotator,
-        item_version=item.version,
-        repeat=lease.repeat,
-        current=True,
-        complete=True,
-    ).exists()
+    if lease.relabel_id is None:
+        answered = _own_chain(lease).filter(current=True, complete=True).exists()
+    else:
+        asked = RelabelPlace.objects.filter(relabel=lease.relabel_id, item=item, annotator=lease.annotator)
+        answered = not asked.filter(annotation=None, dropped=False).exists()
     held = Lease.objects.filter(item=item, annotator=lease.annotator, state=LeaseState.ACTIVE).exists()
     if place:
         free = rows.filter(free__gt=0)
@@ -204,18 +318,26 @@ def _take_place(lease: Lease) -> None:
         )
 
 
-def _insert(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> Annotation:
-    """The annotation and its answers. After a question was added, it is a new revision of the earlier one."""
-    revision = 1
-    project = lease.annotator.project
-    own = Annotation.objects.filter(
+def _own_chain(lease: Lease) -> QuerySet[Annotation]:
+    """All revisions of what this lease's person has answered in its pass."""
+    return Annotation.objects.filter(
         item=lease.item, annotator=lease.annotator, item_version=lease.item_version, repeat=lease.repeat
     )
-    if project.schema_version > 1:
-        earlier = own.filter(current=True).first()
-        if earlier is not None:
-            revision = earlier.revision + 1
-            own.filter(pk=earlier.pk).update(current=False)
+
+
+def _insert(
+    lease: Lease, key: str, work: Work, checked: list[CheckedAnswer], revision: int = 0, **more: Any
+) -> Annotation:
+    """The annotation and its answers. After a question was added, it is a new revision of the earlier one."""
+    project = lease.annotator.project
+    if not revision:
+        revision = 1
+        own = _own_chain(lease)
+        if project.schema_version > 1:
+            earlier = own.filter(current=True).first()
+            if earlier is not None:
+                revision = earlier.revision + 1
+                own.filter(pk=earlier.pk).update(current=False)
     annotation = Annotation.objects.create(
         item=lease.item,
         item_version=lease.item_version,
@@ -229,6 +351,8 @@ def _insert(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) ->
         request_hash=work.fingerprint(lease.pk),
         elapsed_ms=work.elapsed_ms,
         comment=work.comment,
+        relabel_id=lease.relabel_id,
+        **more,
     )
     write_answers(annotation, checked)
     return annotation
@@ -289,8 +413,8 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
     """A person's own correction: a new revision; the old one is kept. The caller has checked whose it is.
 
     After a question was added, the correction takes a place on the item again, as a new answer would.
-    Raises Conflict when that place is gone or the item was changed, Invalid for answers that do not fit,
-    Unprocessable when the key was used for something else.
+    Raises Conflict when that place is gone, the item was changed or the answer was part of a training round,
+    Invalid for answers that do not fit, Unprocessable when the key was used for something else.
     """
     try:
         with transaction.atomic():
@@ -300,7 +424,13 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
 
 
 def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) -> Submitted:
-    old = Annotation.objects.select_related("annotator__project").get(pk=annotation_id)
+    old = (
+        Annotation.objects.select_related("annotator__project")
+        .annotate(settled=_settled())
+        .get(pk=annotation_id)
+    )
+    if old.pass_kind == Pass.TRAINING:
+        raise Conflict("training-answer", "You were told whether this answer was right; it stays as it is.")
     old.item = Item.objects.select_for_update(no_key=True).get(pk=old.item_id)
     work = Work(answers=answers, comment=old.comment if comment is None else comment)
     _check_work(work)
@@ -340,9 +470,14 @@ def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) ->
         elapsed_ms=newest.elapsed_ms,
         comment=work.comment,
         complete=True,
+        relabel_id=newest.relabel_id,
+        suggestion=newest.suggestion,
     )
     write_answers(made, checked)
-    _count_project(old.item, 0, place)
+    if old.settled:
+        _overtake(made)
+    if old.pass_kind not in COUNTS_NOWHERE:
+        _count_project(old.item, 0, place)
     return Submitted(made, replayed=False)
 
 
@@ -365,27 +500,30 @@ def submit_draft(membership: Membership, draft_id: int) -> Annotation:
     draft = _draft(membership, draft_id)
     Membership.objects.select_for_update(no_key=True).get(pk=membership.pk)  # before the item, as everywhere
     item = Item.objects.select_for_update(no_key=True).get(pk=draft.item_id)
-    lease = Lease.objects.select_related("annotator__project", "item").get(pk=draft.lease_id)
+    lease = (
+        Lease.objects.select_related("annotator__project", "item")
+        .annotate(settled=_settled())
+        .get(pk=draft.lease_id)
+    )
     lease.item = item
     work = Work(answers=draft.answers, elapsed_ms=draft.elapsed_ms, comment=draft.comment)
     checked = check_answers(schema_of(membership.project), draft.answers)
     if membership.project.state == ProjectState.ARCHIVED:
         raise Conflict("project-archived", "This project is archived.")
+    if stopped(lease.annotator) and membership.project.state == ProjectState.ACTIVE:
+        raise Conflict("member-paused", "Your work is paused; the draft is kept.")
     lease.state = LeaseState.EXPIRED
     try:
         _take_place(lease)
     except _Late as late:
         raise Conflict(late.code, "There is still no free place on this item; the draft is kept.") from late
-    annotation = _insert(lease, draft.idempotency_key, work, checked)
-    first = int(annotation.revision == 1)
-    _count_project(item, first, int(takes_place(lease)))
-    Membership.objects.filter(pk=membership.pk).update(
-        answered=F("answered") + first,
-        retested=F("retested") + first * int(lease.pass_kind == Pass.RETEST),
-    )
+    stored = _store(lease, draft.idempotency_key, work, checked)
+    if lease.settled:
+        _overtake(stored.annotation)
+    Membership.objects.filter(pk=membership.pk).update(**_member_counts(stored))
     Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SUBMITTED, closed_at=Now())
     Draft.objects.filter(pk=draft.pk).update(state=DraftState.SUBMITTED)
-    return annotation
+    return stored.annotation
 
 
 @transaction.atomic

@@ -149,6 +149,7 @@ def write_answers(annotation: Annotation, checked: list[CheckedAnswer]) -> None:
             label_class_id=answer.class_id,
             number=answer.number,
             text=answer.text,
+            standard=None if answer.text is None else answer.question.standard_form(answer.text),
         )
         for answer in checked
     )

@@ -1,14 +1,33 @@
-"""The written instruction: each edit is a new version."""
+"""The written instruction: each edit is a new version, with its examples."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 
-from core.exceptions import Invalid
-from core.models import GuidelineVersion, Membership, Project, User
+from core.access import LEADS
+from core.choices import AuditPart, InquiryState, NoticeKind
+from core.exceptions import Invalid, Missing, Stale
+from core.models import (
+    GuidelineExample,
+    GuidelineVersion,
+    Inquiry,
+    Item,
+    LabelClass,
+    Membership,
+    Project,
+    TrainingItem,
+    User,
+)
 from core.services.archive import check_open
 from core.services.audit import record
+from core.services.notice import notify
 
 LONGEST_GUIDELINE = 200_000
 LONGEST_NOTE = 500
+MOST_EXAMPLES = 500
+EXAMPLE_FIELDS = frozenset({"item", "class", "question", "near_miss", "note"})
+Rows = list[dict[str, str]]
 
 
 def first_version(project: Project, user: User | None, text: str) -> GuidelineVersion:
@@ -20,26 +39,170 @@ def first_version(project: Project, user: User | None, text: str) -> GuidelineVe
 
 
 @transaction.atomic
-def publish_guideline(membership: Membership, text: str, note: str = "") -> GuidelineVersion:
-    """Put a new version in force; annotations made from now on carry it. Raises Invalid."""
+def publish_guideline(
+    membership: Membership,
+    text: str,
+    note: str = "",
+    *,
+    examples: Sequence[Mapping[str, Any]] | None = None,
+    touches: Collection[int] = (),
+    seen: int | None = None,
+    inquiry_id: int | None = None,
+) -> GuidelineVersion:
+    """Put a new version in force; annotations made from now on carry it, and every member is told.
+
+    ``examples`` are ``{"item": external id, "question": key, "class": name or None, "near_miss", "note"}``; None
+    keeps those of the version before. ``touches`` are ids of the classes whose rules it changes. ``seen`` is the
+    number of the version that its writer started from. ``inquiry_id`` is the question of an annotator that became
+    a rule of it.
+
+    Raises Stale, Invalid ``guideline-too-long``, ``bad-character``, ``bad-note``, ``bad-examples``, ``unknown-class``,
+    Missing without such an inquiry; Conflict in an archive.
+    """
     project = (
         Project.objects.select_for_update(no_key=True, of=("self",))
         .select_related("guideline")
         .get(pk=membership.project_id)
     )
     check_open(project)
-    number = project.guideline.number + 1 if project.guideline else 1
+    before = project.guideline
+    number = before.number + 1 if before else 1
+    if seen is not None and seen != number - 1:
+        raise Stale(
+            "stale", "Another version was published since you read the guideline.", version=number - 1
+        )
+    if len(note) > LONGEST_NOTE or "\0" in note:
+        raise Invalid("bad-note", f"A note is a text of at most {LONGEST_NOTE} characters.")
     version = GuidelineVersion.objects.create(
-        project=project,
-        number=number,
-        text=_checked(text),
-        note=note[:LONGEST_NOTE],
-        created_by=membership.user,
+        project=project, number=number, text=_checked(text), note=note, created_by=membership.user
     )
+    _write_examples(version, before, examples)
+    classes = LabelClass.objects.filter(question__project=project, pk__in=touches)
+    if len(classes) != len(set(touches)):
+        raise Invalid("unknown-class", "Not all of these are classes of this project.")
+    version.touches.set(classes)
+    if inquiry_id is not None:
+        _close(project, inquiry_id, version)
     project.guideline = version
     project.save(update_fields=["guideline"])
-    record(membership.user, project, "guideline.published", f"version {number}")
+    record(
+        membership.user,
+        project,
+        "guideline.published",
+        f"version {number}",
+        version=number,
+        touches=sorted(set(touches)),
+    )
+    readers = Membership.objects.filter(project=project, active=True, user__isnull=False)
+    told = readers.exclude(pk=membership.pk).values_list("pk", flat=True)
+    notify(told, NoticeKind.GUIDELINE, version=number, note=note)
     return version
+
+
+def _close(project: Project, inquiry_id: int, version: GuidelineVersion) -> None:
+    found = Inquiry.objects.filter(pk=inquiry_id, item__project=project)
+    if not found.update(state=InquiryState.RULE, guideline=version):
+        raise Missing
+
+
+def _write_examples(
+    version: GuidelineVersion,
+    before: GuidelineVersion | None,
+    examples: Sequence[Mapping[str, Any]] | None,
+) -> None:
+    if examples is not None:
+        GuidelineExample.objects.bulk_create(_checked_examples(version, examples))
+        return
+    kept = before.examples.all() if before else ()
+    GuidelineExample.objects.bulk_create(
+        GuidelineExample(
+            version=version,
+            label_class_id=one.label_class_id,
+            item_id=one.item_id,
+            near_miss=one.near_miss,
+            note=one.note,
+            order=one.order,
+        )
+        for one in kept
+    )
+
+
+def _checked_examples(
+    version: GuidelineVersion, examples: Sequence[Mapping[str, Any]]
+) -> list[GuidelineExample]:
+    """Rows of the new version. Raises Invalid ``bad-examples`` with a row per example that is wrong."""
+    if not isinstance(examples, list | tuple) or len(examples) > MOST_EXAMPLES:
+        raise Invalid("bad-examples", f"examples are a list of at most {MOST_EXAMPLES}.")
+    errors: Rows = []
+    made: list[GuidelineExample] = []
+    seen: set[tuple[int | None, int]] = set()
+    items, classes = _things(version.project, examples)
+    for order, example in enumerate(examples):
+        wrong = _wrong_with(example, items, classes)
+        if wrong:
+            pointer = f"/examples/{order}"
+            errors.append({"field": pointer, "pointer": pointer, "code": wrong[0], "detail": wrong[1]})
+            continue
+        item = items[example["item"]]
+        spec = _class_of(example, classes)
+        place = (spec and spec.pk, item.pk)
+        if place in seen:
+            continue
+        seen.add(place)
+        made.append(
+            GuidelineExample(
+                version=version,
+                item=item,
+                label_class=spec,
+                near_miss=bool(example.get("near_miss", False)),
+                note=str(example.get("note") or ""),
+                order=order,
+            )
+        )
+    if errors:
+        raise Invalid("bad-examples", f"{errors[0]['pointer']}: {errors[0]['detail']}", errors=errors[:50])
+    return made
+
+
+Classes = dict[tuple[str | None, str], LabelClass]
+
+
+def _things(project: Project, examples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Item], Classes]:
+    names = {str(one.get("item")) for one in examples if isinstance(one, Mapping)}
+    items = Item.objects.filter(project=project, external_id__in=names).prefetch_related("gold")
+    classes: Classes = {}
+    for spec in LabelClass.objects.filter(question__project=project).select_related(
+        "question", "merged_into"
+    ):
+        classes[spec.question.key, spec.name] = spec.merged_into or spec
+        classes.setdefault((None, spec.name), spec.merged_into or spec)
+    return {item.external_id: item for item in items}, classes
+
+
+def _class_of(example: Mapping[str, Any], classes: Classes) -> LabelClass | None:
+    name = example.get("class")
+    return None if name is None else classes.get((example.get("question"), name))
+
+
+def _wrong_with(example: Any, items: dict[str, Item], classes: Classes) -> tuple[str, str] | None:
+    if not isinstance(example, Mapping) or set(example) - EXAMPLE_FIELDS:
+        return "bad-example", "An example has item, class, question, near_miss and note."
+    note = example.get("note") or ""
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE or "\0" in note:
+        return "bad-note", f"A note is a text of at most {LONGEST_NOTE} characters."
+    if not isinstance(example.get("item"), str) or example["item"] not in items:
+        return "unknown-item", f"The project has no item {str(example.get('item'))[:80]!r}."
+    if example.get("class") is not None and _class_of(example, classes) is None:
+        return "unknown-class", f"There is no class {str(example['class'])[:80]!r} here."
+    if items[example["item"]].gold.all():
+        return "has-gold", "This item has gold: shown to everybody, it could not test anybody any more."
+    return None
+
+
+def known_to_all(items: Collection[Item]) -> list[Item]:
+    """Those of the items whose use as an example touches what is estimated: the audit slice, training rounds."""
+    training = set(TrainingItem.objects.filter(item__in=items).values_list("item_id", flat=True))
+    return [item for item in items if item.audit != AuditPart.NONE or item.pk in training]
 
 
 def mark_read(membership: Membership, number: int) -> None:
@@ -53,6 +216,12 @@ def in_force(project: Project) -> int:
     if project.guideline_id is None:
         raise Invalid("no-guideline", "This project has no guideline version.")
     return project.guideline_id
+
+
+def leads_of(project_id: int) -> list[int]:
+    """The members who lead a project."""
+    leads = Membership.objects.filter(project=project_id, active=True, role__in=LEADS)
+    return list(leads.values_list("pk", flat=True))
 
 
 def _checked(text: str) -> str:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from core.choices import FileFormat, ImportKind, ImportState, JobKind, JobState, OnError
+from core.choices import FileFormat, ImportKind, ImportState, JobKind, JobState, OnError, Severity
 from core.exceptions import Conflict, Invalid, Missing, TooLarge
 from core.models import Import, Job, Membership, Project, RefusedRow, StagedAnswer, StagedItem
 from core.services.archive import check_open
@@ -214,7 +214,7 @@ def clear_staging(source: Import) -> None:
 
 @transaction.atomic
 def hold_import(job: Job, source: Import) -> None:
-    """Wait for a lead's decision: some rows were refused. Ends the job."""
+    """Wait for a lead's decision: rows were refused, or what was found in them stops the import. Ends the job."""
     source.state = ImportState.HELD
     source.save(update_fields=["state"])
     finish_job(job, result_of(source))
@@ -242,7 +242,9 @@ def accept_import(membership: Membership, import_id: int, *, send: bool = True) 
         membership.project, JobKind.IMPORT, {"import": source.pk}, membership.user, send=send
     )
     source.save(update_fields=["state", "job"])
-    record(membership.user, membership.project, "import.accepted", source.file_name, id=source.pk)
+    grave = source.validations.filter(severity=Severity.STOP).values_list("pk", flat=True).first()
+    told = {} if grave is None else {"validation": grave}
+    record(membership.user, membership.project, "import.accepted", source.file_name, id=source.pk, **told)
     return source
 
 

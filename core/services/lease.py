@@ -10,24 +10,47 @@ import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
-from core.choices import MOST_HELD, EmptyBecause, ItemState, Lane, LeaseState, Pass, ProjectState, SkipReason
+from core.choices import (
+    MOST_HELD,
+    EmptyBecause,
+    ItemState,
+    Lane,
+    LeaseState,
+    Pass,
+    ProjectState,
+    SkipReason,
+    TrainingState,
+)
 from core.exceptions import Conflict, Invalid, Missing
-from core.models import Annotation, Flag, Item, Lease, Membership, Outbox, Project
-from core.selectors.lease import CHANCES, Stretch, answerable, golden, holds_retests, last_open, retestable
+from core.models import Annotation, Flag, Item, Lease, Membership, Outbox, Project, RelabelPlace, Trainee
+from core.selectors.lease import (
+    CHANCES,
+    Stretch,
+    answerable,
+    golden,
+    holds_retests,
+    last_open,
+    retestable,
+    untried,
+    waiting_places,
+)
 from core.selectors.overlap import wanted
+from core.services.trainee import current_attempt, training_places
 
 SKIPS_UNTIL_LEAD = 2
 MOST_AT_ONCE = MOST_HELD
 SHARED = 0  # the pool of the items that everybody may have
 SPARE = 2  # items more than wanted are asked for, as somebody may have one locked for a moment
 AGAIN_AFTER = 60  # seconds until a look that was in vain is repeated
+COUNTS_NOWHERE = frozenset({Pass.TRAINING, Pass.TRIAL})
 
 
 class Place(NamedTuple):
@@ -35,14 +58,34 @@ class Place(NamedTuple):
 
     item: Item
     pass_kind: Pass = Pass.NORMAL
+    repeat: int = 1
+    relabel_id: int | None = None
+
+    @property
+    def takes(self) -> bool:
+        """Whether it is one of its item's places."""
+        return self.pass_kind == Pass.NORMAL and self.relabel_id is None
+
+
+class Stopped(StrEnum):
+    """Why somebody gets no items although there may be some."""
+
+    PROJECT = "project"  # the project is paused or archived
+    GOLD = "gold"  # their accuracy on gold is below the bound
+    LEAD = "lead"  # a lead has paused them
+    TRAINING = "training"  # they have not passed their training round
 
 
 @dataclass(slots=True)
 class HandOut:
-    """What one hand-out gave: leases with their items loaded, or why there were none."""
+    """What one hand-out gave: leases with their items loaded, or why there were none.
+
+    ``stopped`` says more where it is ``paused``.
+    """
 
     leases: list[Lease] = field(default_factory=list)
     empty_because: EmptyBecause | None = None
+    stopped: Stopped | None = None
     until: datetime | None = None
     held_by_others: int = 0
 
@@ -52,6 +95,7 @@ def hand_out(membership: Membership, count: int, have: Sequence[UUID] | None = N
 
     Without ``have``, ``count`` further items. With ``have`` (the leases the caller knows of), as many as
     make it hold ``count`` in all, beginning with those that it holds and does not know of (after a reload).
+    Whoever has a training round before them is given its items, one at a time, and what else they held goes back.
     Raises Conflict ``too-many-held`` when 20 are held already.
     """
     if not 1 <= count <= MOST_AT_ONCE:
@@ -59,13 +103,41 @@ def hand_out(membership: Membership, count: int, have: Sequence[UUID] | None = N
     given = _hand_out(membership.pk, count, have)
     if not given.leases and given.empty_because is None and expire_leases(membership.project_id):
         given = _hand_out(membership.pk, count, have)
+    if given.stopped == Stopped.TRAINING or any(one.pass_kind == Pass.TRAINING for one in given.leases):
+        released = _release(membership, ~Q(pass_kind__in=COUNTS_NOWHERE))
+        if released and not given.leases and given.empty_because is None:
+            given = _hand_out(membership.pk, count, have)
     if not given.leases and given.empty_because is None and not have:
         _explain_empty(membership, given)
     return given
 
 
 @transaction.atomic
-def _hand_out(membership_id: int, count: int, have: Sequence[UUID] | None) -> HandOut:
+def hand_out_trial(membership: Membership, count: int, have: Sequence[UUID] | None = None) -> HandOut:
+    """Lease up to ``count`` items to a lead who tries the project out; nothing about it counts anywhere.
+
+    As ``hand_out``; every open item comes once, whether people have answered it or not, also while the project
+    is paused.
+    """
+    if not 1 <= count <= MOST_AT_ONCE:
+        raise Invalid("bad-count", f"count is a whole number from 1 to {MOST_AT_ONCE}")
+    member, now = _locked_member(membership.pk)
+    if member.project.state == ProjectState.ARCHIVED:
+        return HandOut(empty_because=EmptyBecause.PAUSED, stopped=Stopped.PROJECT)
+    known, count = _known(member, count, have, Q(pass_kind=Pass.TRIAL))
+    room = min(count, MOST_HELD - member.held)
+    if room <= 0 and have is None:
+        raise Conflict("too-many-held", f"You hold {member.held} items. Answer or release some first.")
+    new = lease_trial(member, room, now)
+    _count_handed(member, new)
+    given = HandOut(leases=known + new)
+    if not given.leases and not have:
+        given.empty_because = EmptyBecause.ALL_DONE
+    return given
+
+
+def _locked_member(membership_id: int) -> tuple[Membership, datetime]:
+    """The member's row, locked, with the project; and the database's time."""
     member = (
         Membership.objects.select_for_update(of=("self",))
         .select_related("project")
@@ -75,33 +147,116 @@ def _hand_out(membership_id: int, count: int, have: Sequence[UUID] | None) -> Ha
     )
     if member is None:  # removed since the request came in
         raise Missing
+    return member, member.now
+
+
+def _known(member: Membership, count: int, have: Sequence[UUID] | None, kinds: Q) -> tuple[list[Lease], int]:
+    """Leases in hand that the caller does not know of, as many as it wants, and how many it wants besides."""
+    if have is None:
+        return [], count
+    mine = list(
+        Lease.objects.filter(kinds, annotator=member, state=LeaseState.ACTIVE)
+        .select_related("item")
+        .order_by("created_at")
+    )
+    unknown = [lease for lease in mine if lease.pk not in set(have)]
+    count -= len(mine) - len(unknown)
+    known = unknown[: max(count, 0)]
+    return known, count - len(known)
+
+
+def stopped(member: Membership) -> Stopped | None:
+    """What keeps a person from any further item, but for a training round."""
     if member.project.state != ProjectState.ACTIVE:
-        return HandOut(empty_because=EmptyBecause.PAUSED)
-    known: list[Lease] = []
-    if have is not None:
-        mine = list(
-            Lease.objects.filter(annotator=member, state=LeaseState.ACTIVE)
-            .select_related("item")
-            .order_by("created_at")
-        )
-        unknown = [lease for lease in mine if lease.pk not in set(have)]
-        count -= len(mine) - len(unknown)
-        known = unknown[: max(count, 0)]
-        count -= len(known)
+        return Stopped.PROJECT
+    return Stopped(member.paused_because) if member.paused_because else None
+
+
+@transaction.atomic
+def _hand_out(membership_id: int, count: int, have: Sequence[UUID] | None) -> HandOut:
+    member, now = _locked_member(membership_id)
+    why = stopped(member)
+    if why is not None:
+        return HandOut(empty_because=EmptyBecause.PAUSED, stopped=why)
+    if member.training_round_id is not None:
+        training = _hand_out_training(member, have, now)
+        if training is not None:
+            return training
+    known, count = _known(member, count, have, ~Q(pass_kind=Pass.TRIAL))
     room = min(count, MOST_HELD - member.held)
     if room <= 0 and have is None:
         raise Conflict("too-many-held", f"You hold {member.held} items. Answer or release some first.")
     if member.cap is not None:
-        room = min(room, member.cap - member.answered - member.held)
+        left = member.cap - member.answered - member.held
+        if left < room and member.waiting:  # what was asked of just this person is beside their cap
+            asked = _lease(member, _asked_places(member, room, wait=not known), now)
+            if asked:
+                _count_handed(member, asked)
+                return HandOut(leases=known + asked)
+        room = min(room, left)
         if room <= 0 and not known and not member.held:
             return HandOut(empty_because=EmptyBecause.CAPPED)
     cursors = dict(member.cursors)
-    new = lease_next(member, room, member.now, wait=not known)
+    new = lease_next(member, room, now, wait=not known)
     if new or member.cursors != cursors:
         Membership.objects.filter(pk=member.pk).update(
             held=F("held") + len(new), handed=F("handed") + len(new), cursors=member.cursors
         )
     return HandOut(leases=known + new)
+
+
+def _count_handed(member: Membership, new: Collection[Lease]) -> None:
+    if new:
+        Membership.objects.filter(pk=member.pk).update(
+            held=F("held") + len(new), handed=F("handed") + len(new)
+        )
+
+
+def _hand_out_training(member: Membership, have: Sequence[UUID] | None, now: datetime) -> HandOut | None:
+    """The item of the round that is in hand, or the next one; None when the round is no longer before them."""
+    attempt = current_attempt(member)
+    if attempt is None:
+        return None
+    known, _count = _known(member, MOST_HELD, have or (), Q(pass_kind=Pass.TRAINING))
+    if known or attempt.state == TrainingState.RUNNING:
+        if not known and member.held >= MOST_HELD:
+            return HandOut(stopped=Stopped.TRAINING)
+        new = _lease(member, _training_places(member, attempt, wait=True), now) if not known else []
+        _count_handed(member, new)
+        return HandOut(leases=known + new)
+    return HandOut(empty_because=EmptyBecause.PAUSED, stopped=Stopped.TRAINING)
+
+
+def next_after(member: Membership, done: Lease, count: int, now: datetime) -> HandOut:
+    """What comes with the reply to an answer: the same as from a hand-out, as far as it can be had without waiting.
+
+    The caller writes ``member.cursors``, ``held`` and ``handed`` back.
+    """
+    if done.pass_kind == Pass.TRIAL:
+        return HandOut(leases=lease_trial(member, count, now))
+    why = stopped(member)
+    if why is not None:
+        return HandOut(empty_because=EmptyBecause.PAUSED, stopped=why)
+    attempt = current_attempt(member) if member.training_round_id is not None else None
+    if attempt is None:
+        return HandOut(leases=lease_next(member, count, now))
+    if attempt.state != TrainingState.RUNNING:
+        return HandOut(empty_because=EmptyBecause.PAUSED, stopped=Stopped.TRAINING)
+    return HandOut(
+        leases=_lease(member, _training_places(member, attempt, wait=False), now) if count > 0 else []
+    )
+
+
+def _training_places(member: Membership, attempt: Trainee, *, wait: bool) -> list[Place]:
+    return [
+        Place(item, Pass.TRAINING, repeat) for item, repeat in training_places(member, attempt, wait=wait)
+    ]
+
+
+def lease_trial(member: Membership, count: int, now: datetime) -> list[Lease]:
+    """Items that a lead has not tried yet, as ``lease_next`` gives normal ones."""
+    items = untried(member, count) if count > 0 else []
+    return _lease(member, [Place(item, Pass.TRIAL, 0) for item in items], now)
 
 
 def lease_next(member: Membership, count: int, now: datetime, *, wait: bool = False) -> list[Lease]:
@@ -111,15 +266,20 @@ def lease_next(member: Membership, count: int, now: datetime, *, wait: bool = Fa
     item that somebody else has locked for a moment is waited for. The caller writes ``member.cursors``,
     ``held`` and ``handed`` back, so that a submit and its next hand-out are one update. Three statements when
     there is something to give, whatever the project's size and whichever pass: each lane is read from where
-    this person stopped. Retest and gold passes take no place.
+    this person stopped. Retest and gold passes take no place, nor do answers that were asked of just this person,
+    which come first.
     """
     if count <= 0:
         return []
-    places = _next_places(member, count, now, wait=wait)
+    return _lease(member, _next_places(member, count, now, wait=wait), now)
+
+
+def _lease(member: Membership, places: Sequence[Place], now: datetime) -> list[Lease]:
+    """Lease these places; their items are locked."""
     if not places:
         return []
     for takes in (1, 0):
-        ids = [place.item.pk for place in places if (place.pass_kind == Pass.NORMAL) == takes]
+        ids = [place.item.pk for place in places if place.takes == takes]
         if ids:  # the row of an item whose places stay is written, too, so that it costs the same
             Item.objects.filter(pk__in=ids).update(leased=F("leased") + takes, free=F("free") - takes)
     expires = now + timedelta(minutes=member.project.lease_minutes)
@@ -130,20 +290,24 @@ def lease_next(member: Membership, count: int, now: datetime, *, wait: bool = Fa
             item_version=place.item.version,
             annotator=member,
             pass_kind=place.pass_kind,
-            repeat=2 if place.pass_kind == Pass.RETEST else 1,
+            repeat=2 if place.pass_kind == Pass.RETEST else place.repeat,
             expires_at=expires,
+            relabel_id=place.relabel_id,
         )
         for place in places
     )
 
 
 def takes_place(lease: Lease) -> bool:
-    """Whether a lease stands for one of its item's places: retest and gold passes do not."""
-    return lease.pass_kind == Pass.NORMAL
+    """Whether a lease stands for one of its item's places: only those of the queue do, never a blind pass."""
+    return lease.pass_kind == Pass.NORMAL and lease.relabel_id is None
 
 
 def _next_places(member: Membership, count: int, now: datetime, *, wait: bool) -> list[Place]:
-    """What to lease, in the order of the draws: a repeat may stand anywhere among the others."""
+    """What to lease: what waits for just this person, then in the order of the draws, repeats among the others."""
+    asked = _asked_places(member, count, wait=wait) if member.waiting else []
+    if asked:
+        return asked
     drawn = [draw(member, member.handed + ahead) for ahead in range(count)]
     blind = _blind_places(member, drawn, now)
     rest = count - len(blind)
@@ -158,6 +322,30 @@ def _next_places(member: Membership, count: int, now: datetime, *, wait: bool) -
     queue = iter(normal)
     ordered = (blind.get(ahead) or next(queue, None) for ahead in range(count))
     return [place for place in ordered if place is not None]
+
+
+def _asked_places(member: Membership, count: int, *, wait: bool) -> list[Place]:
+    """Items that were sent to just this person, the oldest first; those that were changed since are dropped."""
+    waiting = waiting_places(member)
+    stale = [
+        place.pk
+        for place in waiting
+        if place.item.state == ItemState.WITHDRAWN or place.item_version != place.item.version
+    ]
+    if stale:
+        RelabelPlace.objects.filter(pk__in=stale).update(dropped=True)
+        Membership.objects.filter(pk=member.pk).update(waiting=Greatest(F("waiting") - len(stale), 0))
+    first: dict[int, int] = {}
+    for place in waiting:
+        if place.pk not in set(stale) and place.item.state == ItemState.OPEN:
+            first.setdefault(place.item_id, place.relabel_id)
+    items = (
+        Item.objects.filter(pk__in=list(first)[: count + SPARE], state=ItemState.OPEN)
+        .select_for_update(of=("self",), no_key=True, skip_locked=not wait)
+        .in_bulk()
+    )
+    found = [Place(items[pk], relabel_id=relabel) for pk, relabel in first.items() if pk in items]
+    return found[:count]
 
 
 def draw(member: Membership, number: int) -> tuple[Pass, int]:
@@ -189,12 +377,24 @@ def _blind_places(member: Membership, drawn: Sequence[tuple[Pass, int]], now: da
             items = retestable(member, now, chance, 1 + SPARE + len(taken))
         else:
             items = golden(member, chance, 1 + SPARE + len(taken))
-        item = next((one for one in items if one.pk not in taken), None)
+        item = next((one for one in _shuffled(member, ahead, items) if one.pk not in taken), None)
         if item is None:
             member.cursors[pass_kind] = int(now.timestamp())
         else:
             found[ahead] = Place(item, pass_kind)
     return found
+
+
+def _shuffled(member: Membership, ahead: int, items: Collection[Item]) -> list[Item]:
+    """These items in an order that is drawn anew for each hand-out.
+
+    They come by their ids: whoever took the first would take items of early rows more often than the queue does.
+    """
+    key = member.project.audit_key.encode()
+    number = member.handed + ahead
+    return sorted(
+        items, key=lambda one: hmac.digest(key, f"turn {member.pk} {number} {one.pk}".encode(), "sha256")
+    )
 
 
 def _is_due(member: Membership, name: str, now: datetime) -> bool:
@@ -213,7 +413,8 @@ def _missing_retests(member: Membership, count: int, now: datetime, given: Seque
     taken = {place.item.pk for place in given}
     _pass, chance = draw(member, member.handed + len(given))
     items = retestable(member, now, chance, min(count, lacking) + SPARE + len(taken), thorough=True)
-    places = [Place(item, Pass.RETEST) for item in items if item.pk not in taken][: min(count, lacking)]
+    fresh = [item for item in _shuffled(member, len(given), items) if item.pk not in taken]
+    places = [Place(item, Pass.RETEST) for item in fresh[: min(count, lacking)]]
     if not places:
         member.cursors["minimum"] = int(now.timestamp())
     return places
@@ -308,22 +509,32 @@ def _from_lane(
 
 def _own_deferred(member: Membership, count: int, taken: set[int]) -> list[Place]:
     """What this person saved for later comes back when there is nothing else, in the pass it was handed out in."""
-    waits = Q(item__free__gt=0) | ~Q(pass_kind=Pass.NORMAL)
+    asked = RelabelPlace.objects.filter(
+        relabel=OuterRef("relabel"),
+        item=OuterRef("item"),
+        annotator=member,
+        annotation__isnull=True,
+        dropped=False,
+    )
+    waits = Q(item__free__gt=0, relabel=None) | Q(pass_kind__in=[Pass.RETEST, Pass.GOLD]) | Exists(asked)
     put_off = list(
         Lease.objects.filter(waits, annotator=member, state=LeaseState.DEFERRED)
+        .exclude(pass_kind__in=COUNTS_NOWHERE)
         .filter(item__state=ItemState.OPEN, item_version=F("item__version"))
         .exclude(item__in=taken)
         .order_by("closed_at")[:count]
     )
-    passes = {lease.item_id: Pass(lease.pass_kind) for lease in put_off}
-    items = Item.objects.filter(pk__in=passes, state=ItemState.OPEN).select_for_update(
+    leases = {lease.item_id: lease for lease in put_off}
+    items = Item.objects.filter(pk__in=leases, state=ItemState.OPEN).select_for_update(
         skip_locked=True, of=("self",)
     )
-    got = {item.pk: item for item in items if item.free or passes[item.pk] != Pass.NORMAL}
+    got = {item.pk: item for item in items if item.free or not takes_place(leases[item.pk])}
     Lease.objects.filter(pk__in=[lease.pk for lease in put_off if lease.item_id in got]).update(
         state=LeaseState.RELEASED
     )
-    return [Place(item, passes[pk]) for pk, item in got.items()]
+    return [
+        Place(item, Pass(leases[pk].pass_kind), relabel_id=leases[pk].relabel_id) for pk, item in got.items()
+    ]
 
 
 def _explain_empty(membership: Membership, given: HandOut) -> None:
@@ -331,7 +542,10 @@ def _explain_empty(membership: Membership, given: HandOut) -> None:
     own = {"item": OuterRef("item"), "annotator": membership.pk}
     held = (
         Lease.objects.filter(
-            item__project=membership.project_id, state=LeaseState.ACTIVE, pass_kind=Pass.NORMAL
+            item__project=membership.project_id,
+            state=LeaseState.ACTIVE,
+            pass_kind=Pass.NORMAL,
+            relabel__isnull=True,
         )
         .exclude(annotator=membership)
         .filter(~Exists(Annotation.objects.filter(**own, current=True, complete=True, voided=False)))
@@ -360,6 +574,7 @@ def skip(lease_id: UUID, key: str, reason: str, note: str = "") -> Lease:
     """Not answering. The place goes to someone else; after two skips the item goes to the lead.
 
     Who skips a retest or gold pass gives no place back; that they found the item broken is noted for the lead.
+    What was asked of just this person is not asked again. In a trial nothing is noted.
     """
     if reason not in SkipReason.values:
         raise Invalid("bad-reason", f"A reason is one of {', '.join(SkipReason.values)}")
@@ -372,7 +587,23 @@ def skip(lease_id: UUID, key: str, reason: str, note: str = "") -> Lease:
         give_back(lease.item, skips=F("skips") + 1, to_lead=to_lead)
     elif reason == SkipReason.BROKEN:
         _note(lease, key, note, broken=True)
+    _drop_place(lease)
     return lease
+
+
+def _drop_place(lease: Lease) -> None:
+    """Nothing will come of an item that was asked of just this person: they would not answer it."""
+    if lease.relabel_id is None:
+        return
+    waiting = RelabelPlace.objects.filter(
+        relabel=lease.relabel_id,
+        item=lease.item_id,
+        annotator=lease.annotator_id,
+        annotation=None,
+        dropped=False,
+    )
+    if waiting.update(dropped=True):
+        Membership.objects.filter(pk=lease.annotator_id).update(waiting=Greatest(F("waiting") - 1, 0))
 
 
 @transaction.atomic
@@ -394,11 +625,14 @@ def flag(lease_id: UUID, key: str, note: str, *, broken: bool) -> Lease:
         _close(lease, LeaseState.SKIPPED, key, reason=SkipReason.BROKEN, note=note)
         if takes_place(lease):
             give_back(lease.item, skips=F("skips") + 1, to_lead=True)
+        _drop_place(lease)
     return lease
 
 
 def _note(lease: Lease, key: str, note: str, *, broken: bool) -> bool:
-    """Leave a note on the lease's item; False when this request left it already."""
+    """Leave a note on the lease's item; False when this request left it already. A trial leaves none."""
+    if lease.pass_kind == Pass.TRIAL:
+        return True
     _flag, made = Flag.objects.get_or_create(
         annotator=lease.annotator,
         idempotency_key=key,
@@ -465,10 +699,13 @@ def expire_leases(project_id: int | None = None, limit: int = 200) -> int:
 
 
 def release_leases_of(membership: Membership) -> int:
-    """Give back everything that a person holds (removed from the project, or signed out for good)."""
-    ids = list(
-        Lease.objects.filter(annotator=membership, state=LeaseState.ACTIVE).values_list("pk", flat=True)
-    )
+    """Give back everything that a person holds (removed from the project, paused, or signed out for good)."""
+    return _release(membership, Q())
+
+
+def _release(membership: Membership, kinds: Q) -> int:
+    mine = Lease.objects.filter(kinds, annotator=membership, state=LeaseState.ACTIVE)
+    ids = list(mine.values_list("pk", flat=True))
     return sum(_end_lease(lease_id, LeaseState.RELEASED) for lease_id in ids)
 
 

@@ -25,6 +25,7 @@ from core.services.staging import (
     run,
     settle_again,
 )
+from core.services.standard import refresh_imported
 
 MOST_HOLDOUT = 300
 HOLDOUT_SHARE = 3
@@ -210,6 +211,7 @@ def _publish_annotations(source: Import) -> None:
     analyse("core_answer")
     if continued:
         _carry_over(source)
+    refresh_imported(source, schema)
     _mark_incomplete(source, schema)
     _count_items(source)
     _count_members(source)
@@ -358,8 +360,8 @@ def _carry_over(source: Import) -> None:
     own = "SELECT 1 FROM core_answer y WHERE y.annotation_id = n.id AND y.question_id = x.question_id"
     run(
         f"""
-        INSERT INTO core_answer (annotation_id, question_id, label_class_id, number, text, fingerprint)
-        SELECT n.id, x.question_id, x.label_class_id, x.number, x.text, x.fingerprint
+        INSERT INTO core_answer (annotation_id, question_id, label_class_id, number, text, standard, fingerprint)
+        SELECT n.id, x.question_id, x.label_class_id, x.number, x.text, x.standard, x.fingerprint
         FROM {pairs} WHERE {mine} AND NOT EXISTS ({own})
         """,
         source.pk,

@@ -1,7 +1,6 @@
 """Questions and classes: made with the project, and changed later without losing an answer."""
 
 import re
-import unicodedata
 from typing import Any
 
 from django.db import transaction
@@ -16,19 +15,17 @@ from core.choices import (
     Level,
     QuestionKind,
 )
-from core.exceptions import Invalid, Missing
+from core.exceptions import Conflict, Invalid, Missing, Stale
 from core.models import LabelClass, Membership, Project, Question
-from core.selectors.question import fold
+from core.selectors.question import clean_name, fold
 from core.services.archive import check_open
 from core.services.audit import record
 from core.services.completeness import apply_questions, lock_items
+from core.services.mapping import rename_locked
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
-LONGEST_NAME = 200
 MOST_CLASSES = 1000
 MOST_QUESTIONS = 50
-# Joiners that emoji, Indic and Persian spelling need; every other invisible character is refused.
-JOINERS = frozenset("\u200c\u200d")
 QUESTION_FIELDS = frozenset(
     {"key", "kind", "title", "classes", "required", "when", "level", "minimum", "maximum"}
 )
@@ -63,19 +60,6 @@ class Problems:
         """Fields that nobody reads are refused, so that a misspelt one is noticed."""
         for name in sorted(set(document) - known):
             self.add(f"{pointer}/{name}"[:200], "unknown-field", "There is no such field")
-
-
-def clean_name(name: str) -> str:
-    """A class name as it is stored: NFC, without surrounding or doubled blanks. Raises ValueError."""
-    if any(
-        unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in JOINERS
-        for character in name
-    ):
-        raise ValueError("holds an invisible character")
-    cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
-    if len(cleaned) > LONGEST_NAME:
-        raise ValueError(f"is longer than {LONGEST_NAME} characters")
-    return cleaned
 
 
 def create_questions(project: Project, documents: Any, problems: Problems) -> None:
@@ -290,13 +274,16 @@ def _condition(
         )
         return None
     wanted = {fold(name) for name in when["classes"] if isinstance(name, str)}
-    classes = [spec for spec in question.classes.all() if spec.name_key in wanted]
-    if not classes or len(classes) < len(when["classes"]):
+    every = list(question.classes.all())
+    named = [spec for spec in every if spec.name_key in wanted]
+    if not named or len(named) < len(when["classes"]):
         problems.add(
             f"{pointer}/when/classes", "unknown-class", f"Not all of these are classes of {question.key!r}"
         )
         return None
-    return question, classes
+    # A class stands for all that are read as it, so that the condition stays what it is when they are taken apart.
+    read_as = {spec.merged_into_id or spec.pk for spec in named}
+    return question, [spec for spec in every if (spec.merged_into_id or spec.pk) in read_as]
 
 
 @transaction.atomic
@@ -319,11 +306,15 @@ def add_question(membership: Membership, document: dict[str, Any]) -> Question:
 
 
 @transaction.atomic
-def edit_question(membership: Membership, key: str, changes: dict[str, Any]) -> Question:
-    """Change a question's title, or stop requiring it. Its kind stays: answers depend on it."""
+def edit_question(membership: Membership, key: str, changes: dict[str, Any], version: int) -> Question:
+    """Change a question's title, or stop requiring it. Its kind stays: answers depend on it.
+
+    ``version`` is the project's version that the editor saw. Raises Stale when it is not the present one, Missing,
+    Invalid.
+    """
     if "required" in changes:
         lock_items(membership.project_id)
-    project = _lock_project(membership)
+    project = _lock_project(membership, version)
     question = _question(project, key)
     problems = Problems()
     problems.unknown("", changes, frozenset({"title", "required"}))
@@ -370,13 +361,23 @@ def add_class(membership: Membership, key: str, document: dict[str, Any]) -> Lab
 
 
 @transaction.atomic
-def edit_class(membership: Membership, key: str, class_id: int, changes: dict[str, Any]) -> LabelClass:
-    """Rename a class, or change its definition, colour, key or uncertainty. Answers point at its id."""
-    project = _lock_project(membership)
+def edit_class(
+    membership: Membership, key: str, class_id: int, changes: dict[str, Any], version: int
+) -> LabelClass:
+    """Change a class's definition, colour, key or uncertainty, or its name. Answers point at its id.
+
+    Another name is a mapping of its own, which can be taken back (services.mapping). ``version`` is the project's
+    version that the editor saw. Raises Stale when it is not the present one, Missing, Invalid, and Conflict
+    ``already-merged`` for a class that is read as another, ``has-merged`` where a class that others are read as would
+    say "I can't tell" or stop to.
+    """
+    project = _lock_project(membership, version)
     question = _question(project, key)
     spec = question.classes.filter(pk=class_id).first()
     if spec is None:
         raise Missing
+    if spec.merged_into_id is not None:
+        raise Conflict("already-merged", f"{spec.name!r} is read as another class; revert the merger first.")
     now = {
         "name": spec.name,
         "definition": spec.definition,
@@ -389,10 +390,20 @@ def edit_class(membership: Membership, key: str, class_id: int, changes: dict[st
     if fields:
         _check_free(fields, [other for other in question.classes.all() if other.pk != spec.pk], problems)
     problems.raise_any()
-    for name, value in (fields or {}).items():
-        setattr(spec, name, value)
-    spec.save()
-    _changed(membership, project, "class.edited", f"{key}: {spec.name}")
+    if fields is None:
+        raise Invalid("invalid-document", "The class could not be changed")
+    if fields["uncertain"] != spec.uncertain and spec.merged.exists():
+        raise Conflict("has-merged", f"Other classes are read as {spec.name!r}; revert the merger first.")
+    name = fields["name"]
+    kept = {field: fields[field] for field in ("definition", "colour", "key", "uncertain")}
+    changed = any(getattr(spec, field) != value for field, value in kept.items())
+    if changed:
+        LabelClass.objects.filter(pk=spec.pk).update(**kept)
+    if name != spec.name:
+        rename_locked(membership, project, question, spec.pk, name)
+    if changed or name == spec.name:
+        _changed(membership, project, "class.edited", f"{key}: {name}")
+    spec.refresh_from_db()
     return spec
 
 
@@ -403,9 +414,15 @@ def _check_free(fields: dict[str, Any], others: list[LabelClass], problems: Prob
         problems.add("/key", "duplicate", f"Another class has the key {fields['key']!r}")
 
 
-def _lock_project(membership: Membership) -> Project:
+def _lock_project(membership: Membership, version: int | None = None) -> Project:
     project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
     check_open(project)
+    if version is not None and version != project.version:
+        raise Stale(
+            "stale",
+            "Somebody else changed the project's questions or settings since you read them.",
+            version=project.version,
+        )
     return project
 
 

@@ -68,9 +68,9 @@ def names(leases: list[dict[str, Any]]) -> list[str]:
 def test_a_hand_out_holds_the_items_and_how_far_one_is(bobs: Client) -> None:
     body = post(bobs, LEASES, {"count": 2}).json()
 
-    assert sorted(body) == ["empty_because", "held", "leases", "progress", "until"]
+    assert sorted(body) == ["empty_because", "held", "leases", "progress", "stopped", "until"]
     first, second = body["leases"]
-    assert sorted(first) == ["expires_at", "id", "item", "suggestion"]
+    assert sorted(first) == ["earlier", "expires_at", "id", "item", "suggestion"]
     assert first["item"] == {
         "id": "item-1",
         "version": 1,

@@ -48,7 +48,8 @@ def test_items_go_out_again_and_the_queue_is_listed(
     assert listed == {"next": None, "results": [relabel]}
     again = post(client, actors, {"items": ["item-1"], "reason": "Look again"})
     assert again.status_code == 200
-    assert again.json() == {"relabel": None, "skipped": [{"item": "item-1", "code": "waits-already"}]}
+    assert again.json()["relabel"] is None
+    assert again.json()["skipped"] == [{"item": "item-1", "code": "waits-already"}]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,27 @@ def test_items_go_out_again_and_the_queue_is_listed(
         ({"items": ["item-1", "item-9"], "reason": "x"}, "unknown-item", "/items/1"),
         ({"items": ["item-1"]}, "bad-reason", "/reason"),
         ({"items": ["item-1"], "reason": ["x"]}, "bad-reason", "/reason"),
-        ({"items": ["item-1"], "reason": "x", "to": "same"}, "not-offered", None),
+        ({"items": ["item-1"], "reason": "x", "to": "named"}, "bad-members", "/members"),
+        ({"items": ["item-1"], "reason": "x", "to": "named", "members": "1"}, "bad-members", "/members"),
+        (
+            {"items": ["item-1"], "reason": "x", "to": "named", "members": [2**50]},
+            "unknown-member",
+            "/members/0",
+        ),
+        ({"items": ["item-1"], "reason": "x", "blind": "yes"}, "bad-blind", "/blind"),
+        ({"items": ["item-1"], "reason": "x", "dry_run": 1}, "bad-dry-run", "/dry_run"),
+        ({"items": ["item-1"], "reason": "x", "source": "whim"}, "bad-source", "/source"),
+        ({"items": ["item-1"], "reason": "x", "guideline": 7}, "unknown-guideline", "/guideline"),
+        ({"items": ["item-1"], "reason": "x", "most": 0}, "bad-most", "/most"),
+        ({"items": ["item-1"], "reason": "x", "drawn": -1}, "bad-drawn", "/drawn"),
+        ({"items": ["item-1"], "filter": {}, "reason": "x"}, "bad-filter", "/filter"),
+        ({"filter": {"state": 1}, "reason": "x"}, "bad-filter", "/filter"),
+        ({"filter": {"colour": "red"}, "reason": "x"}, "unknown-filter", None),
+        ({"filter": {}, "source": "uncertain", "reason": "x"}, "bad-filter", "/filter"),
+        ({"source": "guideline", "reason": "x"}, "guideline-needed", "/guideline"),
+        ({"source": "agreement", "least": 2, "reason": "x"}, "bad-least", "/least"),
+        ({"source": "agreement", "question": "none", "reason": "x"}, "unknown-question", None),
+        ({"source": "errors", "reason": "x"}, "no-search", None),
         ({"items": ["item-1"], "reason": "x", "to": "nobody"}, "bad-to", "/to"),
         ({"items": ["item-1"], "reason": "x", "to": ["others"]}, "bad-to", "/to"),
         ({"items": ["item-1"], "reason": "x", "when": "now"}, "unknown-field", None),
@@ -78,6 +99,52 @@ def test_a_wrong_request_changes_nothing_and_says_why(
         assert answer.json()["errors"][0]["pointer"] == pointer
     assert not Relabel.objects.exists()
     assert not Item.objects.filter(extra__gt=0).exists()
+
+
+def test_a_dry_run_counts_and_writes_nothing(actors: Actors, items: list[Item], token_client: Script) -> None:
+    client = token_client(actors.alice)
+    body = {"filter": {"q": "Sentence"}, "to": "same", "dry_run": True}
+    seen = post(client, actors, body)
+    assert seen.status_code == 200
+    bob = {"id": actors.membership(actors.bob).pk, "name": "bob", "items": 3}
+    assert seen.json() == {
+        "relabel": None,
+        "items": 3,
+        "drawn": 0,
+        "answers": 3,
+        "left_out": 0,
+        "people": [bob],
+        "unreachable": [],
+        "skipped": [],
+    }
+    assert not Relabel.objects.exists()
+    sent = post(client, actors, {**body, "dry_run": False, "reason": "A rule", "blind": False, "most": 2})
+    assert sent.status_code == 201
+    assert sent.json()["left_out"] == 1
+    assert sent.json()["relabel"]["to"] == "same"
+    assert not sent.json()["relabel"]["blind"]
+
+
+def test_one_queue_tells_of_its_people_and_can_be_closed(
+    actors: Actors, items: list[Item], token_client: Script
+) -> None:
+    client = token_client(actors.alice)
+    carol = actors.membership(actors.carol)
+    body = {"items": ["item-1", "item-2"], "reason": "Expert", "to": "named", "members": [carol.pk]}
+    made = post(client, actors, body).json()["relabel"]
+    address = reverse("api:relabel", args=[made["id"]])
+    told = client.get(address).json()
+    assert (told["answers_asked"], told["answers_given"], told["waiting"]) == (2, 0, 2)
+    (person,) = told["people"]
+    assert (person["name"], person["asked"], person["waiting"]) == ("carol", 2, 2)
+    (person,) = token_client(actors.dave).get(address).json()["people"]
+    assert person["name"].startswith("p_")
+    assert token_client(actors.eve).get(address).status_code == 404
+    assert token_client(actors.dave).delete(address).status_code == 403
+    closed = client.delete(address)
+    assert (closed.status_code, closed.json()) == (200, {"dropped": 2})
+    assert client.get(address).json()["dropped"] == 2
+    assert actors.membership(actors.carol).waiting == 0
 
 
 def test_only_leads_with_the_scope_may_send(actors: Actors, items: list[Item], token_client: Script) -> None:

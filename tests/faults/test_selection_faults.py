@@ -1,11 +1,6 @@
-"""A round broken at every statement, or with its worker killed: the same picks in the end."""
+"""A round broken at every statement: the same picks in the end (with its worker killed: test_worker.py)."""
 
-import contextlib
-import json
-import sqlite3
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +17,6 @@ from core.services.selection import choose_now
 from tests.conftest import Actors
 from tests.factories.pool import answer_items, make_pool
 from tests.faults.nth_statement import failing_statement
-from tests.servers import Installation, Unavailable, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 MOST_STATEMENTS = 400
@@ -134,83 +128,3 @@ def test_a_round_in_parts_that_breaks_at_any_statement_ends_as_one_that_did_not(
             break
     assert n > 10
     assert not fault.fired
-
-
-# --- A real broker and real workers -----------------------------------------------------------------
-
-# A project of 1,500 texts with 100 labels; what a round comes to without any worker; and one for a worker to do.
-BEGIN = """
-import json
-from core.models import User
-from core.pipelines.job import run_job
-from core.selectors.selection import picks_of
-from core.services.selection import choose_now
-from tests.factories.pool import answer_items, make_pool
-from tests.factories.project import add_member, make_project
-project = make_project("texts", owner=User.objects.create(username="alice"))
-make_pool(project, 1500)
-answer_items(add_member(project, None), 100)
-lead = project.memberships.get(name="alice")
-dry = choose_now(lead, size=20, apply=False, send=False)
-run_job(dry.job.pk)
-choose_now(lead, size=20)
-print("PRINTED", json.dumps([[pick.item_id, pick.stream, pick.score] for pick in picks_of(dry)]))
-"""
-END = """
-import json
-from core.models import Annotation, Selection
-from core.selectors.check_data import findings
-from core.selectors.selection import picks_of
-applied = Selection.objects.get(number=2)
-print("PRINTED", json.dumps({
-    "picks": [[pick.item_id, pick.stream, pick.score] for pick in picks_of(applied)],
-    "answers": Annotation.objects.count(),
-    "findings": [found.rule.name for found in findings()],
-}))
-"""
-SECONDS = 240
-
-
-@pytest.fixture
-def site() -> Iterator[Installation]:
-    """An installation with a broker, and no worker yet."""
-    try:
-        with Installation() as made:
-            yield made
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-
-
-def printed(site: Installation, script: str) -> Any:
-    out = site.manage("shell", "--command", script)
-    return json.loads(next(line for line in out.splitlines() if line.startswith("PRINTED"))[8:])
-
-
-@pytest.mark.worker
-@pytest.mark.timeout(600)
-def test_a_worker_that_is_killed_and_a_broker_that_forgets_change_no_pick(site: Installation) -> None:
-    wanted = printed(site, BEGIN)
-    site.broker.client().flushall()
-    worker = site.worker()
-    with worker:
-        wait_for(site, "SELECT max(state) FROM core_job WHERE state <> 'done'", "running")
-        worker.kill()
-        site.broker.client().flushall()
-        worker.start()
-        wait_for(site, "SELECT count(*) FROM core_selection WHERE applied_at IS NOT NULL", 1)
-    assert len(wanted) == 24
-    assert printed(site, END) == {"picks": wanted, "answers": 100, "findings": []}
-    assert read(site, "SELECT max(attempts) FROM core_job") == 2
-
-
-def wait_for(site: Installation, sql: str, wanted: Any) -> None:
-    """Until the database says so, or not in time."""
-    wait_until(lambda: read(site, sql) == wanted, f"{sql}: {wanted}", SECONDS)
-
-
-def read(site: Installation, sql: str) -> Any:
-    """One value from the database file, beside whatever else is at work."""
-    path = Path(site.variables["LABELAPP_DATA"]) / "labelapp.sqlite3"
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as session:
-        row = session.execute(sql).fetchone()
-    return row[0] if row else None

@@ -1,5 +1,6 @@
 """The label page in a real Chromium: one key per item, nothing lost, nothing doubled, nothing unseen."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -351,6 +352,33 @@ def test_later_and_flag_are_apart_from_answers(page: Page, label_site: LabelSite
     assert label_site.answers() == [(flagged, "entailed")]
     assert label_site.flags() == [(flagged, "The text is cut off")]
     assert label_site.put_away() == [(later, "later")]
+
+
+def test_a_question_goes_to_the_lead_and_the_item_stays(page: Page) -> None:
+    asked: list[dict[str, str]] = []
+
+    def take(route: Route) -> None:
+        asked.append(
+            {**json.loads(route.request.post_data or ""), "key": route.request.headers["idempotency-key"]}
+        )
+        route.fulfill(status=201, content_type="application/json", body='{"inquiry": 1}')
+
+    page.context.route(re.compile(r"/api/v1/projects/rte/inquiries$"), take)
+    item = shown(page)
+    page.keyboard.press("f")
+    page.get_by_role("button", name="Ask about it").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#flag-problem")).to_be_visible()
+    page.keyboard.type("Does a duck count?")
+    page.get_by_role("button", name="Ask about it").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#flag")).to_be_hidden()
+    expect(page.locator("#toast")).to_contain_text("The lead gets your question")
+    wait_saved(page)
+    assert shown(page) == item
+    assert [one["text"] for one in asked] == ["Does a duck count?"]
+    assert set(asked[0]) == {"lease", "text", "key"}
+    assert press(page, "1") == item
 
 
 def test_an_empty_answer_cannot_be_sent(label_site: LabelSite, bob_browser: BrowserContext) -> None:

@@ -13,6 +13,7 @@ from core.exceptions import Invalid
 from core.models import Item, Membership, Project
 from core.pipelines.exporting import Wanted, export_annotations, export_labels
 from core.selectors.pseudonym import pseudonym
+from core.services.adjudication import settle, take_back
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_batch, make_gold, make_items
 from tests.factories.project import add_member, make_question
@@ -52,7 +53,15 @@ def test_one_row_per_answer(people: tuple[Membership, ...], project: Project) ->
 
     created = [row.pop("created_at") for row in rows]
     assert all(datetime.fromisoformat(moment).tzinfo for moment in created)
-    same = {"question": "answer", "item_version": 1, "guideline_version": 1, "revision": 1, "batch": 1}
+    same = {
+        "question": "answer",
+        "item_version": 1,
+        "guideline_version": 1,
+        "revision": 1,
+        "batch": 1,
+        "raw_value": None,
+        "mapping": 0,
+    }
     p_bob, p_carol = pseudonym(project, bob.pk), pseudonym(project, carol.pk)
     assert rows == [
         {
@@ -172,13 +181,32 @@ def test_the_majority_is_the_label_and_a_tie_is_told(
 
     rows = {row.pop("item"): row for row in labels(project)}
 
-    same: dict[str, Any] = {"question": "answer", "how": "majority", "gold": None, "batch": 1}
+    same: dict[str, Any] = {
+        "question": "answer",
+        "how": "majority",
+        "gold": None,
+        "batch": 1,
+        "cause": None,
+        "settled_at": None,
+        "cannot_tell": 0.0,
+        "told_apart": True,
+        "mapping": 0,
+    }
+    untold = {"cannot_tell": pytest.approx(2 / 3), "told_apart": False}
     certain: dict[str, Any] = {**same, "rule": "majority_of_certain", "n_uncertain": 0, "tied": []}
     assert rows == {
         "a": {**certain, "value": "yes", "confidence": pytest.approx(2 / 3), "n": 3},
         "b": {**certain, "value": None, "confidence": 0.5, "n": 2, "tied": ["yes", "no"]},
-        "c": {**certain, "value": "no", "confidence": 1.0, "n": 1, "n_uncertain": 2},
-        "d": {**certain, "rule": "majority_of_uncertain", "value": "cannot tell", "confidence": 1.0, "n": 2},
+        "c": {**certain, "value": "no", "confidence": 1.0, "n": 1, "n_uncertain": 2, **untold},
+        "d": {
+            **certain,
+            "rule": "majority_of_uncertain",
+            "value": "cannot tell",
+            "confidence": 1.0,
+            "n": 2,
+            "cannot_tell": 1.0,
+            "told_apart": False,
+        },
         "e": {**certain, "value": "no", "confidence": 1.0, "n": 1},
     }
 
@@ -236,6 +264,87 @@ def test_gold_stands_beside_the_label_and_is_the_label_where_nobody_answered(
     rows = [(row["item"], row["value"], row["how"], row["gold"], row["n"]) for row in labels(project)]
 
     assert rows == [("a", "no", "majority", "yes", 1), ("b", "yes", "gold", "yes", 0)]
+
+
+def test_what_a_person_settled_is_the_label_and_the_votes_stay_beside_it(
+    people: tuple[Membership, ...], actors: Actors
+) -> None:
+    project = actors.project
+    settled, unanswered, corrected, back = make_items(project, "a", "b", "c", "d")
+    for member, value in zip(people, ("yes", "yes", "cannot tell"), strict=True):
+        make_answer(member, settled, {"answer": value})
+    make_answer(people[0], back, {"answer": "yes"})
+    make_gold(settled, "answer", "yes")
+    alice = actors.membership(actors.alice)
+    settle(alice, settled.pk, "answer", "no", cause="slip", revision=0)
+    settle(alice, unanswered.pk, "answer", "cannot tell", revision=0)
+    settle(alice, corrected.pk, "answer", "no", revision=0)
+    Item.objects.filter(pk=corrected.pk).update(version=2)
+    made = settle(alice, back.pk, "answer", "no", revision=0)
+    take_back(alice, made.pk, 1)
+
+    rows = {row["item"]: row for row in labels(project)}
+
+    assert set(rows) == {"a", "b", "d"}  # what was settled of an earlier version is no label of this one
+    told = rows["a"]
+    assert (told["value"], told["how"], told["rule"], told["confidence"]) == (
+        "no",
+        "adjudicated",
+        "adjudicated",
+        1.0,
+    )
+    assert (told["cause"], told["gold"], told["n"], told["n_uncertain"]) == ("slip", "yes", 2, 1)
+    assert datetime.fromisoformat(told["settled_at"]).tzinfo is not None
+    assert told["cannot_tell"] == pytest.approx(1 / 3)
+    assert (rows["b"]["value"], rows["b"]["n"], rows["b"]["cannot_tell"]) == ("cannot tell", 0, None)
+    assert (rows["d"]["value"], rows["d"]["how"]) == ("yes", "majority")
+    assert [row["value"] for row in annotations(project)] == ["yes", "yes", "cannot tell", "yes"]
+
+
+def test_a_settled_item_is_settled_by_every_rule_and_in_every_format(
+    people: tuple[Membership, ...], actors: Actors
+) -> None:
+    from pyarrow import parquet
+
+    (item,) = make_items(actors.project, "a")
+    for member in people:
+        make_answer(member, item, {"answer": "yes"})
+    settle(actors.membership(actors.alice), item.pk, "answer", "no", revision=0)
+
+    for rule in ("majority", "one_coin", "dawid_skene"):
+        assert [row["value"] for row in labels(actors.project, rule=rule)] == ["no"]
+    wanted = Wanted(format="parquet")
+    (row,) = parquet.read_table(io.BytesIO(b"".join(export_labels(actors.project, wanted)))).to_pylist()
+    assert row["settled_at"].tzinfo is not None
+    assert (row["cannot_tell"], row["told_apart"], row["mapping"]) == (0.0, True, 0)
+
+
+def test_raw_answers_stand_beside_what_they_are_read_as(
+    people: tuple[Membership, ...], project: Project
+) -> None:
+    seen = make_question(project, "seen", ["wing", "feather"], kind=QuestionKind.MULTIPLE)
+    make_question(project, "name", [], kind=QuestionKind.TEXT)
+    (item,) = make_items(project, "a")
+    given = make_answer(people[0], item, {"answer": "no", "seen": ["wing", "feather"], "name": "umm"})
+    given.answers.filter(text="umm").update(standard="um")
+    answer = project.questions.get(key="answer")
+    answer.classes.filter(name="no").update(merged_into=answer.classes.get(name="yes"))
+    seen.classes.filter(name="feather").update(merged_into=seen.classes.get(name="wing"))
+    Project.objects.filter(pk=project.pk).update(mapping_version=4, schema_version=7)
+    project.refresh_from_db()
+
+    told = {row["question"]: (row["value"], row["raw_value"], row["mapping"]) for row in annotations(project)}
+
+    assert told == {
+        "answer": ("yes", "no", 4),
+        "seen": (["wing"], ["wing", "feather"], 4),
+        "name": ("um", "umm", 4),
+    }
+    assert {(row["question"], row["mapping"]) for row in labels(project)} == {
+        ("answer", 4),
+        ("seen", 4),
+        ("name", 4),
+    }
 
 
 def test_an_empty_class_name_survives(people: tuple[Membership, ...], project: Project) -> None:

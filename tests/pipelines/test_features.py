@@ -12,7 +12,15 @@ from core.models import FeatureSet, Import, Item, ItemVector, ItemVersion, Job, 
 from core.numerics.shards import MissingRows
 from core.pipelines.features import Features, ready_features
 from core.pipelines.job import run_job
-from core.selectors.features import contents_of, item_keys, latest_feature_set, sample_of, tie_of, ties_of
+from core.selectors.features import (
+    contents_of,
+    item_keys,
+    latest_feature_set,
+    sample_of,
+    spot_of,
+    tie_of,
+    ties_of,
+)
 from core.services.asset import add_assets, store_image
 from core.services.features import create_feature_set, start_features
 from tests.conftest import Actors
@@ -188,6 +196,18 @@ def test_vectors_that_were_brought_for_all_items_replace_the_texts(
     assert (features.feature_set.number, features.spec.width) == (2, 3)
     assert np.allclose(np.linalg.norm(rows_of(features).sparse.toarray(), axis=1), 1)
     assert ready(project).feature_set.number == 2
+
+
+def test_a_few_items_from_all_over_the_project_tell_whether_vectors_were_brought(project: Project) -> None:
+    items = [item.pk for item in make_items(project, *(str(place) for place in range(400)))]
+    Item.objects.filter(pk__in=items[200:300]).update(state=ItemState.WITHDRAWN, free=0)
+
+    spot = spot_of(project)
+
+    assert 150 < len(spot) <= 200
+    assert not set(spot) & set(items[200:300])
+    quarters = [items[:100], items[100:200], items[300:]]
+    assert all(len(set(spot) & set(quarter)) >= 40 for quarter in quarters)
 
 
 def test_vectors_that_were_brought_again_replace_the_earlier_ones(

@@ -284,7 +284,9 @@ def test_with_hold_a_file_without_fault_is_published_at_once(alice_here: Members
 def test_a_cancelled_import_leaves_nothing(alice_here: Membership, monkeypatch: pytest.MonkeyPatch) -> None:
     source = queue_file(alice_here, csv_items(*(f"i{n}" for n in range(50))))
     chunks = importing._item_chunks
-    monkeypatch.setattr(importing, "_item_chunks", lambda rows, import_: chunks(rows, import_, most=10))
+    monkeypatch.setattr(
+        importing, "_item_chunks", lambda rows, import_, watch: chunks(rows, import_, watch, most=10)
+    )
     stage = staging.stage
 
     def cancelled_midway(job: Any, import_: Import, chunk: Any, progress: float) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.choices import AuditPart, ImportState, JobKind, JobState, Lane, Role, Strategy, Stream
-from core.models import Answer, Item, Job, LabelClass, Membership, Pick, Project, Selection
+from core.models import Answer, Item, Job, LabelClass, Membership, Pick, Project, RunModel, Selection
 from core.pipelines.job import run_job
 from core.selectors.check_data import findings
 from core.selectors.job import parts_of
@@ -134,6 +136,35 @@ def run_in_parts(actors: Actors, **asked: Any) -> Selection:
     assert selection.job.state == JobState.DONE, selection.job.error
     assert not selection.parts.exists()
     return Selection.objects.get(pk=selection.pk)
+
+
+def test_a_worker_reads_the_model_of_a_round_once_for_all_of_its_parts(
+    actors: Actors, pool: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.pipelines.selection.ALONE", 0)
+    monkeypatch.setattr("core.selectors.selection.SHARD", 64)
+    selection = choose_now(lead(actors), send=False)
+    assert selection.job is not None
+    run_job(selection.job.pk)
+    parts = parts_of(selection.job)
+    with CaptureQueriesContext(connection) as asked:
+        for part in parts:
+            run_job(part)
+    read = [row for row in asked if row["sql"].startswith('SELECT "core_selectionpart"."content"')]
+    assert (len(parts) > 3, len(read)) == (True, 1)
+
+
+def test_a_part_whose_model_is_gone_fails_and_says_so(
+    actors: Actors, pool: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.pipelines.selection.ALONE", 0)
+    selection = choose_now(lead(actors), send=False)
+    assert selection.job is not None
+    run_job(selection.job.pk)
+    RunModel.objects.all().delete()
+    run_job(parts_of(selection.job)[0])
+    selection.job.refresh_from_db()
+    assert (selection.job.state, (selection.job.error or {})["code"]) == (JobState.FAILED, "model-dropped")
 
 
 def test_another_seed_draws_others(actors: Actors, pool: list[Item]) -> None:

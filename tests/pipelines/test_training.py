@@ -27,6 +27,8 @@ from core.pipelines.training_set import TrainingSet, training_set
 from core.selectors.question import QuestionSpec
 from core.selectors.run import ModelDropped, model_content
 from core.selectors.training import learnable_question
+from core.services.mapping import apply_merge
+from core.services.question import add_class
 from core.services.run import MODELS_KEPT, start_scoring, start_training
 from tests.conftest import Actors
 from tests.factories.account import make_user
@@ -394,3 +396,27 @@ class TestJobs:
         job = self.score(actors, run, items=[items[0].external_id])
         assert job.result is not None
         assert set(job.result["predictions"][0]["probabilities"]) == {"yes", "no"}
+
+    @pytest.mark.usefixtures("items")
+    def test_a_model_of_before_a_merger_speaks_in_the_merged_classes(self, actors: Actors) -> None:
+        self.ask(actors)
+        run = Run.objects.get()
+        alice = actors.membership(actors.alice)
+        plane = add_class(alice, "answer", {"name": "plane"})
+        said = self.score(actors, run, items=["i3", "i1"]).result
+        yes = plane.question.classes.get(name="yes")
+        apply_merge(alice, "answer", [yes.pk, plane.pk], plane.pk, version=0)
+        again = self.score(actors, run, items=["i3", "i1"]).result
+        assert said is not None
+        assert again is not None
+        words = {"yes": "plane", "no": "no"}
+        for before, after in zip(said["predictions"], again["predictions"], strict=True):
+            assert after["label"] == words[before["label"]]
+            shares = {words[name]: share for name, share in before["probabilities"].items()}
+            assert after["probabilities"] == shares
+
+        no = plane.question.classes.get(name="no")
+        apply_merge(alice, "answer", [no.pk, plane.pk], no.pk, version=1)
+        one = self.score(actors, run, items=["i3"]).result
+        assert one is not None
+        assert one["predictions"][0]["probabilities"] == {"no": pytest.approx(1, abs=1e-3)}

@@ -7,9 +7,9 @@ from django.db import IntegrityError, transaction
 
 from core.exceptions import Invalid, Missing
 from core.models import LabelClass, Project
-from core.selectors.question import schema_of
+from core.selectors.question import clean_name, schema_of
 from core.services.project import create_project
-from core.services.question import add_class, add_question, clean_name, edit_class, edit_question
+from core.services.question import add_class, add_question, edit_class, edit_question
 from tests.conftest import Actors
 
 pytestmark = pytest.mark.django_db
@@ -81,11 +81,19 @@ def test_a_class_is_renamed_without_touching_answers(actors: Actors) -> None:
     question = alice.project.questions.get()
     spec = question.classes.first()
     assert spec is not None
-    renamed = edit_class(alice, question.key, spec.pk, {"name": "renamed", "definition": "What it is."})
+    renamed = edit_class(
+        alice, question.key, spec.pk, {"name": "renamed", "definition": "What it is."}, version=1
+    )
     assert (renamed.pk, renamed.name, renamed.definition) == (spec.pk, "renamed", "What it is.")
     others = question.classes.exclude(pk=spec.pk)
     with pytest.raises(Invalid):
-        edit_class(alice, question.key, spec.pk, {"name": others[0].name})
+        edit_class(
+            alice,
+            question.key,
+            spec.pk,
+            {"name": others[0].name},
+            version=Project.objects.get(pk=alice.project_id).version,
+        )
 
 
 def test_a_project_takes_only_so_many_questions(actors: Actors, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,9 +113,9 @@ def test_a_condition_names_an_earlier_choice_question(actors: Actors) -> None:
 def test_a_question_keeps_its_kind(actors: Actors) -> None:
     alice = actors.membership(actors.alice)
     key = alice.project.questions.get().key
-    assert edit_question(alice, key, {"title": "Which  bird?"}).title == "Which bird?"
+    assert edit_question(alice, key, {"title": "Which  bird?"}, version=1).title == "Which bird?"
     with pytest.raises(Invalid) as refusal:
-        edit_question(alice, key, {"kind": "text"})
+        edit_question(alice, key, {"kind": "text"}, version=2)
     assert codes(refusal) == ["unknown-field"]
 
 

@@ -5,21 +5,44 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db.models import F
 
 from core.access import Actor
-from core.choices import ItemState, Lane, ProjectState, RelabelTo
-from core.exceptions import Conflict, Invalid
-from core.models import Annotation, Event, Item, Membership, Project, RelabelItem
+from core.choices import AuditPart, ItemState, Lane, NoticeKind, ProjectState, RelabelFor, RelabelTo
+from core.exceptions import Conflict, Invalid, Missing
+from core.models import (
+    Annotation,
+    Event,
+    GuidelineVersion,
+    Item,
+    LabelClass,
+    Membership,
+    Notice,
+    Project,
+    Relabel,
+    RelabelItem,
+    RelabelPlace,
+)
 from core.selectors.check_data import findings
 from core.selectors.progress import progress_of
-from core.selectors.relabel import progress_of_relabels, relabels_of
+from core.selectors.relabel import (
+    DRAWN,
+    Skipped,
+    Wanted,
+    items_wanted,
+    people_of_relabel,
+    progress_of_relabels,
+    relabels_of,
+)
 from core.services.annotation import Work, submit
 from core.services.item import assign_batch, correct_item, withdraw_item
 from core.services.lease import hand_out
 from core.services.progress import recount
-from core.services.relabel import Skipped, send_again
+from core.services.relabel import Order, close_relabel, preview_send, send_again
 from tests.conftest import Actors
+from tests.factories.answers import make_answer
 from tests.factories.item import make_items
+from tests.factories.project import add_member
 
 pytestmark = pytest.mark.django_db
 
@@ -165,12 +188,222 @@ def test_a_reason_is_needed(actors: Actors, items: list[Item], reason: Any) -> N
     assert refused.value.errors[0]["pointer"] == "/reason"
 
 
-@pytest.mark.parametrize("to", [RelabelTo.SAME, RelabelTo.NAMED])
-def test_to_the_same_or_named_people_is_not_offered(actors: Actors, items: list[Item], to: RelabelTo) -> None:
-    with pytest.raises(Invalid, match="others") as refused:
-        send_again(member(actors, actors.alice), [items[0].pk], "Again", to=to)
-    assert refused.value.code == "not-offered"
+# --- To the same and to named people ------------------------------------------------------------------
+
+
+def revise(place: RelabelPlace, value: str) -> None:
+    """What a submit of a place comes to: a new revision of the person's answer, or a first one with a further place."""
+    own = Annotation.objects.filter(item=place.item, annotator=place.annotator, current=True).first()
+    if own is not None:
+        Annotation.objects.filter(pk=own.pk).update(current=False)
+    made = make_answer(
+        place.annotator,
+        place.item,
+        {"answer": value},
+        revision=own.revision + 1 if own else 1,
+        relabel=place.relabel,
+    )
+    if own is None:
+        Item.objects.filter(pk=place.item_id).update(
+            target=F("target") + 1, extra=F("extra") + 1, done=F("done") + 1
+        )
+        Membership.objects.filter(pk=place.annotator_id).update(answered=F("answered") + 1)
+    RelabelPlace.objects.filter(pk=place.pk).update(annotation=made)
+    Membership.objects.filter(pk=place.annotator_id).update(waiting=F("waiting") - 1)
+    recount(place.item.project_id)
+
+
+def waiting(actors: Actors, user: Any) -> int:
+    return int(member(actors, user).waiting)
+
+
+def test_the_same_people_are_asked_again_and_the_queue_stays_as_it_is(
+    actors: Actors, items: list[Item]
+) -> None:
+    lead = member(actors, actors.alice)
+    ids = [items[2].pk, items[0].pk]
+    sent = send_again(lead, ids, "A new rule", order=Order(to=RelabelTo.SAME, blind=False))
+    assert sent.relabel is not None
+    assert (sent.sent, sent.places) == (ids, 2)
+    bob = member(actors, actors.bob)
+    assert sent.people == {bob.pk: 2}
+    assert bob.waiting == 2
+    assert not sent.relabel.blind
+    asked = RelabelPlace.objects.order_by("pk").values_list("item", "annotator", "item_version")
+    assert list(asked) == [(pk, bob.pk, 1) for pk in ids]
     assert places(items[0]) == (1, 1, 0, 0, 0)
+    notice = Notice.objects.get(member=bob)
+    assert notice.kind == NoticeKind.ASSIGNED
+    assert notice.data == {"relabel": sent.relabel.pk, "items": 2, "guideline": None}
+    again = send_again(lead, ids, "Once more", order=Order(to=RelabelTo.SAME))
+    assert again.skipped == dict.fromkeys(ids, Skipped.WAITS_ALREADY)
+
+
+def test_people_without_an_account_here_are_told_of(actors: Actors, items: list[Item]) -> None:
+    imported = add_member(actors.project, None)
+    for item in items[:2]:
+        make_answer(imported, item, {"answer": "no"})
+        Item.objects.filter(pk=item.pk).update(target=2, done=2)
+    make_answer(imported, items[3], {"answer": "no"})
+    Item.objects.filter(pk=items[3].pk).update(done=1, free=0)
+    Membership.objects.filter(pk=imported.pk).update(answered=3)
+    recount(actors.project.pk)
+    order = Order(to=RelabelTo.SAME)
+    sent = send_again(
+        member(actors, actors.alice), [items[0].pk, items[1].pk, items[3].pk], "A rule", order=order
+    )
+    assert sent.people == {member(actors, actors.bob).pk: 2}
+    assert sent.unreachable == {imported.pk: 2}
+    assert sent.skipped == {items[3].pk: Skipped.NOBODY_LEFT}
+
+
+def test_named_people_get_every_item(actors: Actors, items: list[Item]) -> None:
+    people = [member(actors, one).pk for one in (actors.carol, actors.dave)]
+    order = Order(to=RelabelTo.NAMED, members=people)
+    sent = send_again(member(actors, actors.alice), [items[0].pk, items[1].pk], "Experts", order=order)
+    assert sent.people == dict.fromkeys(people, 2)
+    assert waiting(actors, actors.carol) == 2
+    assert places(items[0]) == (1, 1, 0, 0, 0)
+
+
+def test_a_preview_says_the_same_and_writes_nothing(actors: Actors, items: list[Item]) -> None:
+    lead, order = member(actors, actors.alice), Order(to=RelabelTo.SAME)
+    ids = [item.pk for item in items]
+    seen = preview_send(lead, ids, order)
+    assert not Relabel.objects.exists()
+    assert waiting(actors, actors.bob) == 0
+    sent = send_again(lead, ids, "Now", order=order)
+    assert (seen.sent, seen.places, seen.people, seen.skipped) == (
+        sent.sent,
+        sent.places,
+        sent.people,
+        sent.skipped,
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        (Order(to=RelabelTo.NAMED), "bad-members"),
+        (Order(to=RelabelTo.NAMED, members=[0]), "unknown-member"),
+        (Order(to=RelabelTo.SAME, members=[1]), "bad-members"),
+        (Order(source=RelabelFor.GUIDELINE), "guideline-needed"),
+        (Order(guideline=9), "unknown-guideline"),
+    ],
+)
+def test_an_order_that_cannot_be_meant_is_refused(
+    actors: Actors, items: list[Item], order: Order, code: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        send_again(member(actors, actors.alice), [items[0].pk], "Again", order=order)
+    assert refused.value.code == code
+    assert not Relabel.objects.exists()
+
+
+def test_progress_counts_items_and_people_and_whose_answers_changed(
+    actors: Actors, items: list[Item]
+) -> None:
+    lead = member(actors, actors.alice)
+    sent = send_again(lead, [item.pk for item in items[:3]], "A rule", order=Order(to=RelabelTo.SAME))
+    assert sent.relabel is not None
+    first, second, _third = RelabelPlace.objects.select_related(
+        "item", "annotator__project", "relabel"
+    ).order_by("pk")
+    revise(first, "yes")
+    revise(second, "no")
+    (told,) = progress_of_relabels(actors.project, relabels_of(actors.project.pk))
+    assert (told.items, told.answered, told.waiting, told.dropped) == (3, 2, 1, 0)
+    assert (told.kept, told.changed, told.tied) == (1, 1, 0)
+    assert (told.places, told.places_answered) == (3, 2)
+    (bob,) = people_of_relabel(actors.project, sent.relabel)
+    assert (bob.member.name, bob.places, bob.answered, bob.waiting, bob.changed) == ("bob", 3, 2, 1, 1)
+    assert Annotation.objects.filter(item=items[1]).count() == 2
+
+
+def test_closing_drops_what_nobody_has_in_hand(actors: Actors, items: list[Item]) -> None:
+    lead = member(actors, actors.alice)
+    sent = send_again(lead, [item.pk for item in items[:3]], "A rule", order=Order(to=RelabelTo.SAME))
+    assert sent.relabel is not None
+    first = RelabelPlace.objects.select_related("item", "annotator__project", "relabel").earliest("pk")
+    revise(first, "no")
+    assert close_relabel(lead, sent.relabel.pk) == 2
+    assert waiting(actors, actors.bob) == 0
+    (told,) = progress_of_relabels(actors.project, relabels_of(actors.project.pk))
+    assert (told.answered, told.waiting, told.dropped) == (1, 0, 2)
+    assert Annotation.objects.get(item=items[0], current=True).relabel_id == sent.relabel.pk
+    assert close_relabel(lead, sent.relabel.pk) == 0
+
+
+def test_closing_a_queue_for_others_takes_the_further_places_back(actors: Actors, items: list[Item]) -> None:
+    lead = member(actors, actors.alice)
+    sent = send_again(lead, [item.pk for item in items[:3]], "Doubtful")
+    assert sent.relabel is not None
+    assert answer(actors, actors.carol, "no") == items[0].pk
+    (held,) = hand_out(member(actors, actors.carol), 1).leases
+    assert close_relabel(lead, sent.relabel.pk) == 1
+    assert places(items[2]) == (1, 1, 0, 0, 0)
+    assert places(items[1]) == (2, 1, 1, 0, 1)
+    assert held.item_id == items[1].pk
+    assert progress_of(actors.project.pk).items_done == 2
+    with pytest.raises(Missing):
+        close_relabel(Membership.objects.get(user=actors.eve), sent.relabel.pk)
+
+
+# --- Which items --------------------------------------------------------------------------------------
+
+
+def test_a_guideline_change_finds_what_it_touches(actors: Actors, items: list[Item]) -> None:
+    lead = member(actors, actors.alice)
+    version = GuidelineVersion.objects.create(project=actors.project, number=2, text="Look closer.")
+    version.touches.set(LabelClass.objects.filter(question__project=actors.project, name="no"))
+    Project.objects.filter(pk=actors.project.pk).update(guideline=version)
+    make_answer(member(actors, actors.carol), items[1], {"answer": "no"}, guideline=version)
+    Item.objects.filter(pk=items[1].pk).update(target=2, done=2)
+    recount(actors.project.pk)
+    Membership.objects.filter(user=actors.carol).update(answered=1)
+    found = items_wanted(lead, Wanted(source=RelabelFor.GUIDELINE, guideline=2))
+    assert found.ids == [items[2].pk]  # the no of Carol is of the new version
+    sent = send_again(
+        lead,
+        found.ids,
+        "Version 2",
+        order=Order(to=RelabelTo.SAME, source=RelabelFor.GUIDELINE, guideline=2),
+    )
+    assert sent.relabel is not None
+    assert sent.relabel.guideline == version
+
+
+def test_what_people_differ_on_or_cannot_tell_or_a_filter_leaves(actors: Actors, items: list[Item]) -> None:
+    lead = member(actors, actors.alice)
+    for item, value in ((items[0], "no"), (items[1], "yes"), (items[2], "cannot tell")):
+        make_answer(member(actors, actors.carol), item, {"answer": value})
+        Item.objects.filter(pk=item.pk).update(target=2, done=2)
+    Membership.objects.filter(user=actors.carol).update(answered=3)
+    recount(actors.project.pk)
+    assert items_wanted(lead, Wanted(source=RelabelFor.AGREEMENT)).ids == [items[0].pk, items[2].pk]
+    assert items_wanted(lead, Wanted(source=RelabelFor.UNCERTAIN)).ids == [items[2].pk]
+    found = items_wanted(lead, Wanted(filters={"q": "Sentence"}, most=2))
+    assert (found.ids, found.left_out) == ([items[0].pk, items[1].pk], 1)
+    with pytest.raises(Invalid) as refused:
+        items_wanted(lead, Wanted(source=RelabelFor.ERRORS))
+    assert refused.value.code == "no-search"
+
+
+def test_items_of_the_audit_slice_are_drawn_whatever_was_answered(actors: Actors, items: list[Item]) -> None:
+    lead = member(actors, actors.alice)
+    for item in items[:3]:
+        make_answer(member(actors, actors.carol), item, {"answer": "yes"})
+        Item.objects.filter(pk=item.pk).update(target=2, done=2, audit=AuditPart.STREAM)
+    Item.objects.filter(pk=items[2].pk).update(audit=AuditPart.NONE)
+    Membership.objects.filter(user=actors.carol).update(answered=3)
+    recount(actors.project.pk)
+    found = items_wanted(lead, Wanted(ids=[items[2].pk], drawn=2))
+    assert found.drawn == {items[0].pk, items[1].pk}
+    assert set(found.ids) == {item.pk for item in items[:3]}
+    sent = send_again(lead, found.ids, "A rule", drawn=found.drawn, order=Order(to=RelabelTo.SAME))
+    assert RelabelItem.objects.filter(relabel=sent.relabel, reason=DRAWN).count() == 2
+    (told,) = progress_of_relabels(actors.project, relabels_of(actors.project.pk))
+    assert (told.items, told.drawn, told.places) == (3, 2, 6)
 
 
 def test_an_archive_stays_as_it_is(actors: Actors, items: list[Item]) -> None:

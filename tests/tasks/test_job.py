@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from celery.signals import worker_ready
+from django.db import connection
 from django.db.models.functions import Now
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -15,6 +16,7 @@ from core.queue import TaskName
 from core.services.job import claim_job
 from core.tasks.health import canary
 from core.tasks.job import reap, run_job
+from labelapp.celery import one_at_a_time
 from tests.conftest import Actors
 from tests.factories.imports import csv_items, queue_file
 
@@ -30,6 +32,14 @@ def test_a_job_runs_by_its_id(actors: Actors, media: Any) -> None:
     assert Import.objects.get().state == ImportState.PUBLISHED
     run_job(str(source.job_id))
     assert Job.objects.get().attempts == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no processes")
+def test_a_statement_of_background_work_is_one_process_of_the_server(db: None) -> None:
+    one_at_a_time(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW max_parallel_workers_per_gather")
+        assert cursor.fetchone() == ("0",)
 
 
 def test_the_canary_leaves_its_sign(db: None) -> None:

@@ -46,6 +46,7 @@ def test_the_page_starts_from_the_questions_the_guideline_and_the_addresses(acto
         "annotations": "/api/v1/annotations/",
         "recent": "/api/v1/projects/birds/recent",
         "drafts": "/api/v1/drafts",
+        "inquiries": "/api/v1/projects/birds/inquiries",
         "guideline_read": "/projects/birds/guideline/read",
         "home": "/projects/birds/",
         "sign_in": "/sign-in?next=/projects/birds/label/",

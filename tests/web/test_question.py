@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from core.models import LabelClass, Question
+from core.services.mapping import apply_merge
 from tests.conftest import Actors, client_of
 from tests.factories.project import make_question
 from tests.web.test_project import annotate, make_items
@@ -58,7 +59,9 @@ def test_a_class_is_changed_and_its_answers_point_at_it_still(actors: Actors) ->
     annotate(actors, 1)
     spec = class_of(actors, "yes")
     address = reverse("class_edit", args=["birds", "answer", spec.pk])
-    client_of(actors.alice).post(address, {"name": "sure", "definition": "", "key": "y", "colour": "0"})
+    client_of(actors.alice).post(
+        address, {"name": "sure", "definition": "", "key": "y", "colour": "0", "version": "1"}
+    )
     spec.refresh_from_db()
     assert (spec.name, spec.key, spec.answers.count()) == ("sure", "y", 2)
 
@@ -114,13 +117,42 @@ def test_what_is_wrong_with_a_new_question_stands_at_its_field(actors: Actors) -
 
 def test_a_question_gets_other_words(actors: Actors) -> None:
     address = reverse("question_edit", args=["birds", "answer"])
-    assert client_of(actors.alice).post(address, {"title": "  Does it   sing? "}).status_code == 302
+    assert (
+        client_of(actors.alice).post(address, {"title": "  Does it   sing? ", "version": "1"}).status_code
+        == 302
+    )
     question = Question.objects.get(project=actors.project, key="answer")
     assert (question.title, question.required) == ("Does it sing?", False)
-    assert client_of(actors.alice).post(address, {"title": ""}).status_code == 422
+    assert client_of(actors.alice).post(address, {"title": "", "version": "2"}).status_code == 422
 
 
 def test_annotators_and_reviewers_change_nothing(actors: Actors) -> None:
     for user in (actors.bob, actors.dave):
         assert client_of(user).get(reverse("questions", args=["birds"])).status_code == 403
         assert client_of(user).post(reverse("class_new", args=["birds", "answer"]), CLASS).status_code == 403
+
+
+def test_of_two_leads_the_second_is_shown_what_was_typed_and_may_save_again(actors: Actors) -> None:
+    spec = class_of(actors, "yes")
+    address = reverse("class_edit", args=["birds", "answer", spec.pk])
+    alice = client_of(actors.alice)
+    seen = alice.get(address).context["form"]["version"].value()
+    fields = {"definition": "", "key": "y", "colour": "0", "version": seen}
+    assert alice.post(address, {**fields, "name": "sure"}).status_code == 302
+    late = alice.post(address, {**fields, "name": "certain"})
+    assert (late.status_code, late.context["form"]["name"].value()) == (412, "certain")
+    assert "Somebody else changed the questions or settings" in late.text
+    spec.refresh_from_db()
+    assert spec.name == "sure"
+    now = late.context["form"]["version"].value()
+    assert alice.post(address, {**fields, "name": "certain", "version": now}).status_code == 302
+    title = reverse("question_edit", args=["birds", "answer"])
+    assert alice.post(title, {"title": "Does it sing?", "version": seen}).status_code == 412
+
+
+def test_merged_classes_stand_beside_the_one_they_are_read_as(actors: Actors) -> None:
+    yes, no = class_of(actors, "yes"), class_of(actors, "no")
+    apply_merge(actors.membership(actors.alice), "answer", [yes.pk, no.pk], yes.pk, version=0)
+    alice = client_of(actors.alice)
+    assert "also what was answered as “no”" in alice.get(reverse("questions", args=["birds"])).text
+    assert alice.get(reverse("class_edit", args=["birds", "answer", no.pk])).status_code == 404

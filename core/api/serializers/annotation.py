@@ -1,13 +1,16 @@
 """Shapes of hand-outs and answers."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
 
-from core.choices import MOST_HELD, EmptyBecause, SkipReason
-from core.models import Annotation, Draft, Lease, Membership
+from core.choices import MOST_HELD, EmptyBecause, SkipReason, TrainingState
+from core.models import Annotation, Draft, Membership
+from core.selectors.annotation import earlier_answers
 from core.selectors.display import item_payload
-from core.services.lease import HandOut
+from core.services.lease import HandOut, Stopped
+from core.services.trainee import Feedback
 
 
 class LeaseRequest(serializers.Serializer[Any]):
@@ -69,12 +72,17 @@ class HandedItem(serializers.Serializer[Any]):
 
 
 class LeaseOut(serializers.Serializer[Any]):
-    """An item handed to somebody until a time."""
+    """An item handed to somebody until a time.
+
+    ``earlier`` are answers by question key, where the item was sent to just this person to be answered anew, and not
+    blind.
+    """
 
     id = serializers.UUIDField()
     item = HandedItem()
     expires_at = serializers.DateTimeField()
     suggestion = serializers.JSONField(allow_null=True)
+    earlier = serializers.DictField(allow_null=True)
 
 
 class ProgressOut(serializers.Serializer[Any]):
@@ -91,6 +99,7 @@ class HandOutOut(serializers.Serializer[Any]):
 
     leases = LeaseOut(many=True)
     empty_because = serializers.ChoiceField(choices=EmptyBecause.choices, allow_null=True)
+    stopped = serializers.ChoiceField(choices=[one.value for one in Stopped], allow_null=True)
     until = serializers.DateTimeField(allow_null=True)
     held = serializers.IntegerField()
     progress = ProgressOut()
@@ -106,14 +115,37 @@ class AnnotationOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(required=False)
 
 
+class OutcomeOut(serializers.Serializer[Any]):
+    """How an attempt at a training round ended; ``again``: the next attempt begins with the next item."""
+
+    state = serializers.ChoiceField(choices=[TrainingState.PASSED.value, TrainingState.FAILED.value])
+    right = serializers.IntegerField()
+    n = serializers.IntegerField()
+    pass_mark = serializers.FloatField()
+    again = serializers.BooleanField()
+
+
+class FeedbackOut(serializers.Serializer[Any]):
+    """What there is to learn from an answer of a training round, by question key."""
+
+    right = serializers.DictField(child=serializers.BooleanField())
+    gold = serializers.DictField()
+    explanation = serializers.CharField(allow_blank=True)
+    answered = serializers.IntegerField()
+    total = serializers.IntegerField()
+    outcome = OutcomeOut(allow_null=True)
+
+
 class SubmitOut(serializers.Serializer[Any]):
-    """The stored annotation and the next items."""
+    """The stored annotation and the next items; ``feedback`` only in a training round."""
 
     annotation = AnnotationOut()
     next = LeaseOut(many=True)
     empty_because = serializers.ChoiceField(choices=EmptyBecause.choices, allow_null=True)
+    stopped = serializers.ChoiceField(choices=[one.value for one in Stopped], allow_null=True)
     until = serializers.DateTimeField(allow_null=True)
     progress = ProgressOut()
+    feedback = FeedbackOut(allow_null=True)
 
 
 class NextOut(serializers.Serializer[Any]):
@@ -121,6 +153,7 @@ class NextOut(serializers.Serializer[Any]):
 
     next = LeaseOut(many=True)
     empty_because = serializers.ChoiceField(choices=EmptyBecause.choices, allow_null=True)
+    stopped = serializers.ChoiceField(choices=[one.value for one in Stopped], allow_null=True)
     until = serializers.DateTimeField(allow_null=True)
 
 
@@ -150,23 +183,34 @@ class DraftOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-def lease_out(lease: Lease, member: Membership) -> dict[str, Any]:
-    """A lease with its item. Nothing in it tells a gold or retest pass from a normal one."""
-    return {
-        "id": str(lease.pk),
-        "item": item_payload(member.project, lease.item),
-        "expires_at": lease.expires_at,
-        "suggestion": None,
-    }
+def leases_out(given: HandOut, member: Membership) -> list[dict[str, Any]]:
+    """Leases with their items. Nothing in them tells a gold or retest pass from a normal one."""
+    earlier = earlier_answers(member, given.leases)
+    return [
+        {
+            "id": str(lease.pk),
+            "item": item_payload(member.project, lease.item),
+            "expires_at": lease.expires_at,
+            "suggestion": None,
+            "earlier": earlier.get(lease.pk),
+        }
+        for lease in given.leases
+    ]
 
 
 def next_out(given: HandOut, member: Membership) -> dict[str, Any]:
     """The part of a reply that carries the next items."""
     return {
-        "next": [lease_out(lease, member) for lease in given.leases],
+        "next": leases_out(given, member),
         "empty_because": given.empty_because,
+        "stopped": given.stopped,
         "until": given.until,
     }
+
+
+def feedback_out(feedback: Feedback | None) -> dict[str, Any] | None:
+    """What a trainee is told of an answer."""
+    return None if feedback is None else asdict(feedback)
 
 
 def annotation_out(annotation: Annotation, answers: dict[str, Any]) -> dict[str, Any]:

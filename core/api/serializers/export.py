@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from core.choices import Pass
+from core.choices import Cause, Pass
 
 
 class AnnotationRow(serializers.Serializer[dict[str, object]]):
@@ -23,6 +23,11 @@ class AnnotationRow(serializers.Serializer[dict[str, object]]):
     created_at = serializers.DateTimeField()
     answered_at = serializers.DateTimeField(allow_null=True, help_text="What an imported file said.")
     batch = serializers.IntegerField()
+    raw_value = serializers.JSONField(
+        allow_null=True,
+        help_text="What was answered, where the mappings in force read it as `value`; else null.",
+    )
+    mapping = serializers.IntegerField(help_text="How many mappings had been applied or reverted by then.")
 
 
 class LabelRow(serializers.Serializer[dict[str, object]]):
@@ -31,7 +36,7 @@ class LabelRow(serializers.Serializer[dict[str, object]]):
     item = serializers.CharField()
     question = serializers.CharField()
     value = serializers.JSONField(allow_null=True, help_text="Null where several values tie.")
-    how = serializers.ChoiceField(["majority", "mean", "gold", "one_coin", "dawid_skene"])
+    how = serializers.ChoiceField(["majority", "mean", "gold", "one_coin", "dawid_skene", "adjudicated"])
     rule = serializers.ChoiceField(
         [
             "majority_of_certain",
@@ -41,6 +46,7 @@ class LabelRow(serializers.Serializer[dict[str, object]]):
             "gold",
             "one_coin",
             "dawid_skene",
+            "adjudicated",
         ]
     )
     confidence = serializers.FloatField(
@@ -52,3 +58,18 @@ class LabelRow(serializers.Serializer[dict[str, object]]):
     tied = serializers.ListField(child=serializers.CharField(allow_blank=True))
     gold = serializers.JSONField(allow_null=True)
     batch = serializers.IntegerField()
+    cause = serializers.ChoiceField(
+        Cause.choices,
+        allow_null=True,
+        allow_blank=True,
+        help_text="Why people differed, where a person settled it.",
+    )
+    settled_at = serializers.DateTimeField(allow_null=True)
+    cannot_tell = serializers.FloatField(
+        allow_null=True, help_text="The share of the answers that say 'I cannot tell'; null without answers."
+    )
+    told_apart = serializers.BooleanField(
+        allow_null=True,
+        help_text="False where most could not tell: that the item has no other class is not to be trusted there.",
+    )
+    mapping = serializers.IntegerField(help_text="How many mappings had been applied or reverted by then.")

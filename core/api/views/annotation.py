@@ -13,11 +13,12 @@ from core.access import Action, get_lease, get_membership, get_own_annotation
 from core.api.authentication import request_actor
 from core.api.pagination import allowed_parameters
 from core.api.serializers import annotation as shapes
+from core.choices import Pass
 from core.exceptions import Invalid, Missing, NotAllowed
-from core.models import Membership
+from core.models import Lease, Membership
 from core.selectors.annotation import answers_of, drafts_of, recent_of
 from core.selectors.display import item_payload
-from core.selectors.progress import progress_of, told_to
+from core.selectors.progress import Progress, progress_of, told_to
 from core.services import annotation as annotations
 from core.services import lease as leases
 
@@ -38,6 +39,17 @@ def _mine(member: Membership) -> dict[str, int]:
     return {"mine": member.answered, "mine_today": member.answered_today}
 
 
+def _handed(given: leases.HandOut, member: Membership, team: Progress) -> dict[str, Any]:
+    return {
+        "leases": shapes.leases_out(given, member),
+        "empty_because": given.empty_because,
+        "stopped": given.stopped,
+        "until": given.until,
+        "held": given.held_by_others,
+        "progress": {**_mine(member), "done": team.items_done, "total": team.items},
+    }
+
+
 class Leases(APIView):
     """Hand-outs of one project."""
 
@@ -51,14 +63,7 @@ class Leases(APIView):
         wanted.is_valid(raise_exception=True)
         given = leases.hand_out(member, wanted.validated_data["count"], wanted.validated_data.get("have"))
         team = told_to(member, progress_of(member.project_id))
-        body = {
-            "leases": [shapes.lease_out(lease, member) for lease in given.leases],
-            "empty_because": given.empty_because,
-            "until": given.until,
-            "held": given.held_by_others,
-            "progress": {**_mine(member), "done": team.items_done, "total": team.items},
-        }
-        return Response(body, status=201)
+        return Response(_handed(given, member, team), status=201)
 
 
 class ExtendLeases(APIView):
@@ -112,6 +117,7 @@ class SubmitAnnotation(APIView):
             "annotation": shapes.annotation_out(stored.annotation, answers),
             **shapes.next_out(stored.next, member),
             "progress": _mine(member),
+            "feedback": shapes.feedback_out(stored.feedback),
         }
         return Response(reply, status=200 if stored.replayed else 201)
 
@@ -119,13 +125,15 @@ class SubmitAnnotation(APIView):
 class PutAside(APIView):
     """What may be done with a lease instead of answering."""
 
-    def done(self, request: Request, lease_id: UUID, member: Membership) -> Response:
+    def done(self, request: Request, lease: Lease) -> Response:
         """The reply: the next items."""
+        member = lease.annotator
         wanted = shapes.NextRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
-        have = [one for one in wanted.validated_data["have"] if one != lease_id]
+        have = [one for one in wanted.validated_data["have"] if one != lease.pk]
         count = wanted.validated_data["count"]
-        given = leases.hand_out(member, count, have) if count else leases.HandOut()
+        more = leases.hand_out_trial if lease.pass_kind == Pass.TRIAL else leases.hand_out
+        given = more(member, count, have) if count else leases.HandOut()
         return Response(shapes.next_out(given, member))
 
 
@@ -144,7 +152,7 @@ class SkipLease(PutAside):
         body = shapes.SkipRequest(data=request.data)
         body.is_valid(raise_exception=True)
         leases.skip(lease.pk, _key(request), body.validated_data["reason"], body.validated_data["note"])
-        return self.done(request, lease_id, lease.annotator)
+        return self.done(request, lease)
 
 
 class DeferLease(PutAside):
@@ -160,7 +168,7 @@ class DeferLease(PutAside):
         """The item comes back to the caller when nothing else is left."""
         lease = get_lease(request_actor(request), lease_id)
         leases.defer(lease.pk, _key(request))
-        return self.done(request, lease_id, lease.annotator)
+        return self.done(request, lease)
 
 
 class FlagLease(PutAside):
@@ -179,7 +187,7 @@ class FlagLease(PutAside):
         body.is_valid(raise_exception=True)
         sent = body.validated_data
         leases.flag(lease.pk, _key(request), sent["note"], broken=sent["broken"])
-        return self.done(request, lease_id, lease.annotator)
+        return self.done(request, lease)
 
 
 class OneAnnotation(APIView):
@@ -203,11 +211,18 @@ class OneAnnotation(APIView):
 class RecentAnnotations(APIView):
     """The caller's last answers."""
 
-    @extend_schema(responses=shapes.RecentOut(many=True), operation_id="recent_annotations")
+    @extend_schema(
+        parameters=[OpenApiParameter("trial", OpenApiTypes.STR, enum=["1"])],
+        responses=shapes.RecentOut(many=True),
+        operation_id="recent_annotations",
+    )
     def get(self, request: Request, slug: str) -> Response:
-        """The last ten, newest first."""
-        allowed_parameters(request, ())
+        """The last ten that can be corrected, newest first; with ``trial=1`` those of the caller's trial."""
+        allowed_parameters(request, ("trial",))
         member = get_membership(request_actor(request), slug, Action.ANNOTATE)
+        trial = request.query_params.get("trial")
+        if trial not in {None, "1"}:
+            raise Invalid("bad-trial", "trial is 1 or left out")
         rows: list[dict[str, Any]] = [
             {
                 "annotation": row.pk,
@@ -215,7 +230,7 @@ class RecentAnnotations(APIView):
                 "answers": answers,
                 "at": row.created_at,
             }
-            for row, answers in recent_of(member)
+            for row, answers in recent_of(member, trial=trial == "1")
         ]
         return Response(rows)
 
@@ -262,4 +277,17 @@ class OneDraft(APIView):
 
 
 class TrialLeases(APIView):
-    """To be written."""
+    """Hand-outs to a lead who tries the project out."""
+
+    @extend_schema(
+        request=shapes.LeaseRequest, responses={201: shapes.HandOutOut}, operation_id="lease_trial_items"
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Hand out up to ``count`` items that the caller has not tried yet; what they answer counts nowhere."""
+        member = get_membership(request_actor(request), slug, Action.TRIAL)
+        wanted = shapes.LeaseRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = leases.hand_out_trial(
+            member, wanted.validated_data["count"], wanted.validated_data.get("have")
+        )
+        return Response(_handed(given, member, told_to(member, progress_of(member.project_id))), status=201)

@@ -144,10 +144,11 @@ class Questions(APIView):
 
     @extend_schema(responses=shapes.QuestionDocument(many=True), operation_id="list_questions")
     def get(self, request: Request, slug: str) -> Response:
-        """All questions with their classes, in order."""
+        """All questions with their current classes, in order. The ETag is what an edit of either must send back."""
         allowed_parameters(request, ())
         member = get_membership(request_actor(request), slug, Action.PROJECT_READ)
-        return Response([question_document(spec) for spec in schema_of(member.project).questions])
+        told = [question_document(spec) for spec in schema_of(member.project).questions]
+        return Response(told, headers={"ETag": etag_of(member.project)})
 
     @extend_schema(
         request=shapes.QuestionDocument, responses={201: shapes.QuestionDocument}, operation_id="add_question"
@@ -163,13 +164,16 @@ class OneQuestion(APIView):
     """One question."""
 
     @extend_schema(
-        request=shapes.QuestionDocument, responses=shapes.QuestionDocument, operation_id="edit_question"
+        request=shapes.QuestionDocument,
+        parameters=[IF_MATCH],
+        responses=shapes.QuestionDocument,
+        operation_id="edit_question",
     )
     def patch(self, request: Request, slug: str, key: str) -> Response:
-        """Change its title, or whether it is required."""
+        """Change its title, or whether it is required. The ETag is that of the project."""
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        questions.edit_question(member, key, body_of(request))
-        return Response(_question(member.project, key))
+        questions.edit_question(member, key, body_of(request), version_from(request))
+        return Response(_question(member.project, key), headers={"ETag": _etag(member.project)})
 
 
 class Classes(APIView):
@@ -185,11 +189,20 @@ class Classes(APIView):
 class OneClass(APIView):
     """One class."""
 
-    @extend_schema(request=shapes.ClassDocument, responses=shapes.ClassOut, operation_id="edit_class")
+    @extend_schema(
+        request=shapes.ClassDocument,
+        parameters=[IF_MATCH],
+        responses=shapes.ClassOut,
+        operation_id="edit_class",
+    )
     def patch(self, request: Request, slug: str, key: str, class_id: int) -> Response:
-        """Rename it, or change its definition, colour, key or uncertainty. Answers keep pointing at it."""
+        """Rename it, or change its definition, colour, key or uncertainty. Answers keep pointing at it.
+
+        The ETag is that of the project. Another name is a mapping, which can be reverted.
+        """
         member = get_membership(request_actor(request), slug, Action.PROJECT_EDIT)
-        return Response(shapes.class_out(questions.edit_class(member, key, class_id, body_of(request))))
+        edited = questions.edit_class(member, key, class_id, body_of(request), version_from(request))
+        return Response(shapes.class_out(edited), headers={"ETag": _etag(member.project)})
 
 
 class Guidelines(APIView):
@@ -217,6 +230,10 @@ class Guidelines(APIView):
         )
         version.refresh_from_db(fields=["created_at"])
         return Response(shapes.guideline_out(version), status=201)
+
+
+def _etag(project: Project) -> str:
+    return etag_of(Project.objects.only("version").get(pk=project.pk))
 
 
 def _question(project: Project, key: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from core.choices import FunctionKind
 from core.exceptions import Invalid
 from core.models import LabelingFunction, Run
+from core.selectors.function import class_voted_for
 from core.selectors.question import QuestionSpec
 
 _CODE = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
@@ -149,7 +150,7 @@ def initial_of(function: LabelingFunction) -> dict[str, Any]:
     return {
         **arguments,
         "name": function.name,
-        "label_class": "" if function.label_class is None else function.label_class.name,
+        "label_class": class_voted_for(function) or "",
         "active": function.active,
     }
 

@@ -263,14 +263,15 @@ def key_from(title: str, taken: set[str]) -> str:
 
 
 class EditQuestionForm(forms.Form):
-    """What can be changed of a question that people have answered."""
+    """What can be changed of a question that people have answered. ``version`` is the project's that was seen."""
 
+    version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
     title = forms.CharField(label=_("Question"), max_length=500)
     required = forms.BooleanField(label=_("Must be answered"), required=False)
 
 
 class EditClassForm(forms.Form):
-    """One class: added, or changed later. Answers point at the class, so a new name renames it everywhere."""
+    """One class that is added."""
 
     name = forms.CharField(label=_("Class"), max_length=200, required=False, strip=False)
     definition = forms.CharField(
@@ -314,4 +315,11 @@ class EditClassForm(forms.Form):
     def document(self) -> dict[str, Any]:
         """The class as the project document says it. Call it when the form is valid."""
         definition = self.cleaned_data["definition"].replace("\r\n", "\n")
-        return {**self.cleaned_data, "definition": definition}
+        fields = {name: value for name, value in self.cleaned_data.items() if name != "version"}
+        return {**fields, "definition": definition}
+
+
+class ChangeClassForm(EditClassForm):
+    """One class that is there. ``version`` is the project's that was seen."""
+
+    version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)

@@ -27,6 +27,7 @@ from core.pipelines.function_report import function_report
 from core.selectors.aggregation import items_called
 from core.selectors.function import (
     applying,
+    class_voted_for,
     field_names,
     function_of,
     functions_of,
@@ -167,8 +168,9 @@ def _listed(membership: Membership, question: QuestionSpec) -> Json:
 
 
 def _classes(function: LabelingFunction, figures: Json | None) -> list[str]:
-    if function.label_class is not None:
-        return [function.label_class.name]
+    own = class_voted_for(function)
+    if own is not None:
+        return [own]
     return [] if figures is None else list(figures["classes"])
 
 

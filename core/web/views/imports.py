@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import Action
-from core.choices import ImportKind, ImportState, JobState, OnError
+from core.choices import Gate, ImportKind, ImportState, JobState, OnError, Severity
 from core.exceptions import DomainError, Invalid, Missing, TooLarge
 from core.models import Import, Membership
 from core.pipelines.importing import refused_csv
@@ -22,12 +22,14 @@ from core.selectors.health import worker_seen
 from core.selectors.imports import INLINE_ERRORS, import_of, imports_of, refused_rows, replaced_by
 from core.selectors.item import batches_of
 from core.selectors.membership import members_of
+from core.selectors.validation import validation_of_import
 from core.services.imports import accept_import, discard_import, start_import
 from core.services.job import request_cancel
 from core.services.upload import drop_upload, keep_upload, open_upload
 from core.web.access import project_view
 from core.web.forms.imports import ColumnsForm, FilePreview, UploadForm, file_preview
 from core.web.pages import project_page, tell_form
+from core.web.validation_words import shown
 
 UPLOAD_SECONDS = 3600
 MOST_IMPORTS = 100
@@ -160,6 +162,12 @@ def one(request: HttpRequest, membership: Membership, import_id: int) -> HttpRes
     source = import_of(membership.project_id, import_id)
     refused = list(refused_rows(source)[:INLINE_ERRORS])
     context = {**_state(source), "refused": refused, "decide": source.state == ImportState.HELD}
+    report = validation_of_import(source)
+    if report is not None and membership.project.validation_gate != Gate.OFF:
+        context |= {
+            "report": report,
+            "findings": [shown(found) for found in report.findings if found["severity"] != Severity.NOTE],
+        }
     return _page(request, membership, "page", context)
 
 

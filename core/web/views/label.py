@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-from core.access import Action
+from core.access import Action, role_may
 from core.models import Membership
 from core.selectors.guideline import guideline_html
 from core.selectors.project import question_document
@@ -30,7 +30,33 @@ SERVICE_WORKER = Path(settings.BASE_DIR) / "static" / "js" / "service-worker.js"
 @project_view(Action.ANNOTATE)
 def label(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """One item at a time, answered by keys."""
-    return render(request, "core/label/page.html", {"boot": _boot(membership), "project": membership.project})
+    boot = {**_boot(membership), "urls": _addresses(membership), "training": _training(membership)}
+    return render(request, "core/label/page.html", {"boot": boot, "project": membership.project})
+
+
+@require_safe
+@never_cache
+@ensure_csrf_cookie
+@project_view(Action.TRIAL)
+def trial(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    """The label page for a lead who tries the project out: nothing that is answered there counts."""
+    slug = membership.project.slug
+    urls = {
+        **_addresses(membership),
+        "leases": reverse("api:trial", args=[slug]),
+        "recent": f"{reverse('api:recent', args=[slug])}?trial=1",
+        "label": reverse("label", args=[slug]),
+        "sign_in": f"{reverse('sign_in')}?next={reverse('label_trial', args=[slug])}",
+    }
+    urls.pop("trial")
+    boot = {**_boot(membership), "urls": urls, "trial": True}
+    return render(request, "core/label/page.html", {"boot": boot, "project": membership.project})
+
+
+def _training(membership: Membership) -> dict[str, str] | None:
+    """The round that this person has yet to pass."""
+    training = membership.training_round
+    return {"name": training.name} if training is not None and training.active else None
 
 
 def _boot(membership: Membership) -> dict[str, Any]:
@@ -46,7 +72,6 @@ def _boot(membership: Membership) -> dict[str, Any]:
             "read": membership.guideline_read,
         },
         "settings": {"auto_advance": True, "ahead": AHEAD, "offline_ahead": OFFLINE_AHEAD},
-        "urls": _addresses(project.slug),
         "csrf_cookie": settings.CSRF_COOKIE_NAME,
     }
 
@@ -55,14 +80,18 @@ def _question(spec: QuestionSpec) -> dict[str, Any]:
     return {**question_document(spec), "min": spec.minimum, "max": spec.maximum}
 
 
-def _addresses(slug: str) -> dict[str, str]:
+def _addresses(membership: Membership) -> dict[str, str]:
+    slug = membership.project.slug
+    trial = role_may(membership.role, Action.TRIAL)
     return {
+        **({"trial": reverse("label_trial", args=[slug])} if trial else {}),
         "leases": reverse("api:leases", args=[slug]),
         "lease": reverse("api:leases-extend").removesuffix("extend"),
         "extend": reverse("api:leases-extend"),
         "annotations": reverse("api:annotation", args=[0]).removesuffix("0"),
         "recent": reverse("api:recent", args=[slug]),
         "drafts": reverse("api:drafts"),
+        "inquiries": reverse("api:inquiries", args=[slug]),
         "guideline_read": reverse("guideline_read", args=[slug]),
         "home": reverse("project", args=[slug]),
         "sign_in": f"{reverse('sign_in')}?next={reverse('label', args=[slug])}",
@@ -79,8 +108,3 @@ def service_worker(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 -- eve
         content_type="text/javascript; charset=utf-8",
         headers={"Service-Worker-Allowed": "/", "Cache-Control": "no-cache"},
     )
-
-
-def trial(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404

@@ -29,9 +29,10 @@ from core.selectors.label_error import (
 )
 from core.selectors.progress import changes_of
 from core.selectors.question import schema_of
+from core.selectors.relabel import Skipped
 from core.selectors.selection import learnable
 from core.services.label_error import send_errors, start_search
-from core.services.relabel import Sent, Skipped
+from core.services.relabel import Sent
 from core.web.access import project_view
 from core.web.forms.relabel import RelabelForm
 from core.web.pages import project_page

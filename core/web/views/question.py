@@ -1,7 +1,8 @@
 """Questions and classes: what is asked, what may be answered, and changing both while people label."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -11,14 +12,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core.access import Action
 from core.choices import N_COLOURS
-from core.exceptions import Invalid, Missing
-from core.models import Membership
+from core.exceptions import DomainError, Invalid, Missing, Stale
+from core.models import Membership, Project
 from core.selectors.progress import progress_of
 from core.selectors.question import ClassSpec, QuestionSpec, schema_of
 from core.services.question import add_class, add_question, edit_class, edit_question
 from core.web.access import project_view
-from core.web.forms.question import EditClassForm, EditQuestionForm, QuestionsEditor
+from core.web.forms.question import ChangeClassForm, EditClassForm, EditQuestionForm, QuestionsEditor
 from core.web.pages import project_page, tell_form
+
+AnyForm = TypeVar("AnyForm", bound=forms.Form)
 
 
 def _question(membership: Membership, key: str) -> QuestionSpec:
@@ -77,20 +80,41 @@ def _editor_page(
 def edit(request: HttpRequest, membership: Membership, key: str) -> HttpResponseBase:
     """Change a question's words, or whether it must be answered."""
     spec = _question(membership, key)
+    status = 422
     if request.method == "POST":
         form = EditQuestionForm(request.POST)
         if form.is_valid():
+            fields = form.cleaned_data
+            changes = {"title": fields["title"], "required": fields["required"]}
             try:
-                edit_question(membership, key, form.cleaned_data)
+                edit_question(membership, key, changes, fields["version"])
+            except Stale:
+                form, status = _stale(request, membership, form), 412
             except Invalid as error:
                 tell_form(form, error)
             else:
                 messages.success(request, _("Saved."))
                 return redirect("questions", membership.project.slug)
     else:
-        form = EditQuestionForm(initial={"title": spec.title, "required": spec.required})
+        now = {"title": spec.title, "required": spec.required, "version": membership.project.version}
+        form = EditQuestionForm(initial=now)
     context = {"form": form, "question": spec, "n_done": progress_of(membership.project_id).items_done}
-    return _page(request, membership, "edit", context, 422 if form.errors else 200)
+    return _page(request, membership, "edit", context, status if form.errors else 200)
+
+
+def _stale(request: HttpRequest, membership: Membership, form: AnyForm) -> AnyForm:
+    """What was typed, with the version that is now in force, so that a second save is a decision."""
+    data = request.POST.copy()
+    data["version"] = str(Project.objects.only("version").get(pk=membership.project_id).version)
+    again = type(form)(data)
+    again.add_error(
+        None,
+        _(
+            "Somebody else changed the questions or settings since you opened the page. Nothing of yours is saved "
+            "yet. Look at what is there now, and save again to put yours in force."
+        ),
+    )
+    return again
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -123,27 +147,32 @@ def edit_one_class(request: HttpRequest, membership: Membership, key: str, class
     shown = next((one for one in spec.classes if one.id == class_id), None)
     if shown is None:
         raise Missing
+    status = 422
     if request.method == "POST":
-        form = EditClassForm(request.POST)
+        form = ChangeClassForm(request.POST)
         if form.is_valid():
             try:
-                edit_class(membership, key, class_id, form.document())
-            except Invalid as error:
+                edit_class(membership, key, class_id, form.document(), form.cleaned_data["version"])
+            except Stale:
+                form, status = _stale(request, membership, form), 412
+            except DomainError as error:
                 tell_form(form, error)
             else:
                 messages.success(request, _("Saved."))
                 return redirect("questions", membership.project.slug)
     else:
-        form = EditClassForm(initial=EditClassForm.initial_of(shown))
-    return _class_page(request, membership, form, spec, shown)
+        now = EditClassForm.initial_of(shown)
+        form = ChangeClassForm(initial={**now, "version": membership.project.version})
+    return _class_page(request, membership, form, spec, shown, status)
 
 
-def _class_page(
+def _class_page(  # noqa: PLR0917 -- one page, its form and what it is about
     request: HttpRequest,
     membership: Membership,
     form: EditClassForm,
     question: QuestionSpec,
     shown: ClassSpec | None = None,
+    status: int = 422,
 ) -> HttpResponse:
     context = {"form": form, "question": question, "class": shown}
-    return _page(request, membership, "class", context, 422 if form.errors else 200)
+    return _page(request, membership, "class", context, status if form.errors else 200)

@@ -1,15 +1,194 @@
-"""To be written."""
+"""Did it help: agreement on the audit slice over time, with every change and what came of it."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from core.access import LEADS, Action
+from core.exceptions import Missing
+from core.models import Membership
+from core.pipelines.report import Kept, Kind, kept_report
+from core.pipelines.timeline_table import TABLES, table_csv
+from core.selectors.question import QuestionSpec, schema_of
+from core.templatetags.charts import COURSE_HEIGHT, COURSE_LEFT, course
+from core.web import timeline_words as words
+from core.web.access import project_view
+from core.web.pages import project_page
+
+Json = dict[str, Any]
+SECTION = "timeline"
+MEASURES = ("alpha", "percent")
 
 
-def index(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    """The timeline of one question."""
+    questions = schema_of(membership.project).questions
+    if not questions:
+        return project_page(request, membership, SECTION, "core/timeline/page.html", {"report": None})
+    question = _question(request, questions)
+    kept = _report(request, membership, question)
+    report = kept.body
+    title, lead = words.headline(report)
+    is_lead = membership.role in LEADS
+    slug = membership.project.slug
+    rows = [_row(membership, number, change) for number, change in enumerate(report["changes"], start=1)]
+    context: Json = {
+        "report": report,
+        "stale": kept.stale,
+        "as_of": datetime.fromisoformat(report["as_of"]),
+        "question": question,
+        "questions": questions,
+        "title": title,
+        "lead": lead,
+        "steps": _steps(membership, report) if is_lead else [],
+        "plot": _plot(report) if report["course"] else None,
+        "rows": rows[::-1],
+        "settings_url": reverse("project_settings", args=[slug]) if is_lead else "",
+        "query": urlencode({"question": question.key}),
+        "api_url": f"{reverse('api:timeline', args=[slug])}?{urlencode({'question': question.key})}",
+    }
+    return project_page(request, membership, SECTION, "core/timeline/page.html", context)
 
 
-def table(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_safe
+@never_cache
+@project_view(Action.AGREEMENT_READ)
+def table(request: HttpRequest, membership: Membership, name: str) -> StreamingHttpResponse:
+    """One table of the timeline as CSV."""
+    questions = schema_of(membership.project).questions
+    if name not in TABLES or not questions:
+        raise Missing
+    kept = _report(request, membership, _question(request, questions))
+    file_name = f"{membership.project.slug}-timeline-{name}.csv"
+    return StreamingHttpResponse(
+        table_csv(kept.body, name),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{file_name}"'},
+    )
+
+
+def _question(request: HttpRequest, questions: Sequence[QuestionSpec]) -> QuestionSpec:
+    key = request.GET.get("question")
+    found = next((spec for spec in questions if spec.key == key), None) if key else questions[0]
+    if found is None:
+        raise Missing
+    return found
+
+
+def _report(request: HttpRequest, membership: Membership, question: QuestionSpec) -> Kept:
+    fresh = request.GET.get("fresh") == "1"
+    return kept_report(membership.project, Kind.TIMELINE, {"question": question.key}, fresh=fresh)
+
+
+def _row(membership: Membership, number: int, change: Json) -> Json:
+    """A change as the table shows it."""
+    found = words.compared(change)
+    comparison = change["comparison"]
+    measures = []
+    if comparison is not None:
+        names = change.get("touches") or change.get("classes") or []
+        scopes = [("overall", _("all classes"))]
+        if comparison["touched"] is not None:
+            scopes.insert(0, ("touched", words.joined(names)))
+        measures = [
+            {"scope": label, "measure": MEASURE_NAMES[scope][measure](), **comparison[scope][measure]}
+            for scope, label in scopes
+            for measure in MEASURES
+        ]
+    return {
+        "number": number,
+        "at": datetime.fromisoformat(change["at"]),
+        "until": None if change["until"] is None else datetime.fromisoformat(change["until"]),
+        "title": words.title(change),
+        "note": change.get("note", ""),
+        "url": _url(membership, change),
+        "compared": found,
+        "outcome": None if found is None else words.OUTCOMES[found["outcome"]],
+        "reads": comparison is not None and comparison["design"] == "same_answers",
+        "sentence": words.sentence(change),
+        "design": "" if comparison is None else words.DESIGNS[comparison["design"]],
+        "measures": measures,
+        "elsewhere": words.elsewhere(change),
+        "follows": change["kind"] == "relabel" and change["guideline"],
+    }
+
+
+MEASURE_NAMES = {
+    "overall": {
+        "alpha": lambda: _("Krippendorff's alpha"),
+        "percent": lambda: _("same answer, as a share"),
+    },
+    "touched": {
+        "alpha": lambda: _("alpha, against each other and the rest"),
+        "percent": lambda: _("when one said it, how often did the other"),
+    },
+}
+
+
+def _url(membership: Membership, change: Json) -> str:
+    """Where more about a change is."""
+    slug = membership.project.slug
+    if change["kind"] == "guideline":
+        return reverse("guideline_version", args=[slug, change["number"]])
+    if change["kind"] == "relabel":
+        return f"{reverse('relabels', args=[slug])}?queue={change['id']}"
+    if change["kind"] in {"mapping", "reverted"}:
+        return reverse("mappings", args=[slug])
+    return ""
+
+
+def _steps(membership: Membership, report: Json) -> list[dict[str, str]]:
+    """What to do next: where it cannot be told, send items that are drawn by chance."""
+    if not report["has_audit"]:
+        return []
+    slug = membership.project.slug
+    open_ones = [
+        change
+        for change in report["changes"]
+        if change["kind"] == "guideline" and (words.compared(change) or {}).get("outcome") == "cannot_tell"
+    ]
+    if open_ones:
+        number = open_ones[-1]["number"]
+        query = urlencode({"source": "guideline", "guideline": number, "to": "same"})
+        label = _("Send out again what version %(n)s touches") % {"n": number}
+        return [{"label": label, "url": f"{reverse('relabel_new', args=[slug])}?{query}"}]
+    return [{"label": _("What costs most now"), "url": reverse("adjudication", args=[slug])}]
+
+
+def _plot(report: Json) -> Json:
+    """The course with a mark for every change."""
+    points = [{"name": f"{point['at'][:10]}", "figure": point["alpha"]} for point in report["course"]]
+    summary = _("Agreement on the audit slice at the end of every week, with %(n)s changes") % {
+        "n": len(report["changes"])
+    }
+    plot: Json = course(points, summary, _("Krippendorff's alpha; the numbers are the changes below"))
+    ends = [datetime.fromisoformat(point["at"]).timestamp() for point in report["course"]]
+    width = 98.0 - COURSE_LEFT
+    marks = []
+    for number, change in enumerate(report["changes"], start=1):
+        place = _place(datetime.fromisoformat(change["at"]).timestamp(), ends)
+        across = 100 * min(max((place + 0.5) / len(ends), 0.0), 1.0)
+        marks.append({"number": number, "x": f"{COURSE_LEFT + width * across / 100:.2f}%"})
+    return {**plot, "marks": marks, "bottom": COURSE_HEIGHT + 6}
+
+
+def _place(moment: float, ends: Sequence[float]) -> float:
+    """Where a moment lies among the points of the course; -0.5 for before the first."""
+    if moment < ends[0]:
+        return -0.5
+    for place, (begin, end) in enumerate(pairwise(ends)):
+        if moment < end:
+            return place + (moment - begin) / (end - begin)
+    return float(len(ends) - 1)

@@ -19,7 +19,9 @@ import {
 import { Images, View } from "./view.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
-const person = `${boot.member.id}:${boot.project.slug}`;
+/** A trial keeps its own items and answers: it is no part of the labeling. */
+const place = boot.trial ? `${boot.project.slug}:trial` : boot.project.slug;
+const person = `${boot.member.id}:${place}`;
 const byId = (id) => document.getElementById(id);
 
 /** Settings of this person in this browser; without storage they last as long as the page. */
@@ -54,7 +56,9 @@ class LabelPage {
       store,
       api: this.api,
       changed: () => this.changed(),
+      learned: (entry, feedback) => this.learn(entry, feedback),
     });
+    this.lesson = null;
     this.guard = new Guard();
     this.lease = null;
     this.editing = null;
@@ -110,7 +114,7 @@ class LabelPage {
     if (byId("menu").open) this.fillMenu();
     if (byId("status").open) this.fillStatus();
     if (byId("recent").open) this.fillRecent();
-    if (this.passive || this.editing) return;
+    if (this.passive || this.editing || this.lesson) return;
     const first = this.outbox.leases[0] ?? null;
     if (first) {
       if (first.id !== this.lease?.id || this.view.shown !== "item") this.show(first);
@@ -130,6 +134,30 @@ class LabelPage {
   show(lease) {
     this.lease = lease;
     this.present(lease.item, this.drafts.get(lease.id) ?? {});
+    this.view.showEarlier(lease.earlier);
+  }
+
+  /** What the server says about an answer of a training round: it stays on the screen until the person goes on. */
+  learn(entry, feedback) {
+    this.lesson = feedback;
+    this.lease = null;
+    this.editing = null;
+    if (this.passive) return;
+    this.guard.cover();
+    this.presented = entry.item;
+    this.view.showItem(entry.item);
+    this.view.showEarlier(null);
+    this.view.showEditing(false);
+    this.view.showLesson(feedback, entry.body.answers);
+    this.awaitPaint(entry.item);
+  }
+
+  goOn() {
+    if (!this.lesson) return;
+    if (this.lesson.outcome?.state === "passed") this.view.endTraining();
+    this.lesson = null;
+    this.view.stage("loading");
+    this.changed();
   }
 
   /** Put an item and its answers on the screen. No key counts for it until it has been painted. */
@@ -139,6 +167,7 @@ class LabelPage {
     this.active = nextOpen(this.questions, this.answers)?.key ?? this.questions[0]?.key ?? null;
     const arriving = this.view.showItem(item);
     this.view.showEditing(this.editing !== null);
+    this.view.showEarlier(null);
     this.view.showProblems([]);
     this.view.showSubmit(!this.advances);
     this.view.showAnswers(this.answers, this.active);
@@ -192,10 +221,10 @@ class LabelPage {
     });
   }
 
-  emptyKind({ because }) {
+  emptyKind({ because, stopped }) {
     if (boot.project.state === "archived") return "archived";
     if (because === "all_done" && this.outbox.progress?.total === 0) return "not_started";
-    return because;
+    return because === "paused" && stopped && stopped !== "project" ? `stopped_${stopped}` : because;
   }
 
   /** Look again by itself: when the others' leases end, else every minute while the page is seen. */
@@ -307,9 +336,10 @@ class LabelPage {
   // Commands -----------------------------------------------------------------------------------------
 
   command(name) {
-    if (name === "undo") return void this.undo();
+    if (name === "undo") return this.lesson ? undefined : void this.undo();
     if (name === "guideline" || name === "help") return this.open(name);
     if (this.editing) return this.view.toast(this.view.say("not_while_editing"));
+    if (name === "flag" && boot.trial) return undefined;
     if (!this.lease) return undefined;
     if (name === "later") return this.putAway("later", {}, "put_off");
     return this.open(name);
@@ -339,6 +369,16 @@ class LabelPage {
     if (broken) return this.putAway("flag", { note, broken }, "flagged");
     if (this.lease) this.outbox.note(this.lease, { note, broken });
     return this.view.toast(this.view.say("flagged"));
+  }
+
+  /** Ask the lead about the item, which stays in hand. */
+  ask() {
+    const text = byId("flag-note").value.trim();
+    byId("flag-problem").hidden = Boolean(text);
+    if (!text) return byId("flag-note").focus();
+    this.close("flag");
+    if (this.lease) this.outbox.note(this.lease, { lease: this.lease.id, text }, "inquiry");
+    return this.view.toast(this.view.say("asked"));
   }
 
   open(name) {
@@ -500,6 +540,11 @@ class LabelPage {
     const field = event.target.closest?.(".input");
     if (field) return this.onFieldKey(event, field);
     if (event.key === "Escape" && this.editing) return this.stopEditing();
+    if (this.lesson && event.key === "Enter") {
+      event.preventDefault();
+      if (this.guard.takes("Enter", event.timeStamp, event)) this.goOn();
+      return;
+    }
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
       event.preventDefault();
       if (this.guard.takes("undo", event.timeStamp, event)) void this.undo();
@@ -593,7 +638,10 @@ class LabelPage {
       if (event.detail > 0) button.blur();
       if (this.guardsTap(event, `tap:${command}`)) this.command(command);
     } else if (button.id === "take-over") void takeTab(person, (active) => this.setActive(active));
-    else if (button.id === "submit") this.onSubmitTap(event);
+    else if (button.id === "flag-ask") this.ask();
+    else if (button.id === "lesson-on") {
+      if (this.guardsTap(event, "tap:lesson")) this.goOn();
+    } else if (button.id === "submit") this.onSubmitTap(event);
     else if (button.closest("[data-question]")) this.onChoice(event, button);
   }
 
@@ -706,7 +754,7 @@ async function keepShell() {
   }
 }
 
-const page = new LabelPage(await Store.open(boot.member.id, boot.project.slug));
+const page = new LabelPage(await Store.open(boot.member.id, place));
 await page.start();
 const idle = globalThis.requestIdleCallback ?? ((run) => setTimeout(run, 500));
-idle(() => void keepShell());
+if (!boot.trial) idle(() => void keepShell());

@@ -9,7 +9,7 @@ const RECENT = 10;
 /** The server's limit of leases in one request. */
 const MOST_HELD = 20;
 /** Refusals after which the lease is gone and the server may hold the answer as a draft. */
-const DRAFTED = new Set(["lease-expired", "lease-closed", "item-changed", "project-archived", "already-answered", "not-found"]);
+const DRAFTED = new Set(["lease-expired", "lease-closed", "item-changed", "project-archived", "member-paused", "already-answered", "not-found"]);
 /** A skip, later or flag waits this long before it is sent, because it cannot be taken back after. */
 export const TAKE_BACK_MS = 5_000;
 /** Under way for longer than this is called waiting. */
@@ -186,10 +186,11 @@ export class Api {
 /** Leases held, answers that wait, and the last ten answers of one person in one project.
  *
  *  Memory is what the page works with; the store is written behind it and read once, at the start.
- *  `changed` is called after every change that a person could see. */
+ *  `changed` is called after every change that a person could see, `learned` with what the server says about an
+ *  answer of a training round. */
 export class Outbox {
-  constructor({ project, urls, settings, store, api, changed }) {
-    Object.assign(this, { project, urls, settings, store, api, changed });
+  constructor({ project, urls, settings, store, api, changed, learned }) {
+    Object.assign(this, { project, urls, settings, store, api, changed, learned });
     this.drafts = [];
     this.leases = [];
     this.entries = [];
@@ -223,7 +224,7 @@ export class Outbox {
     this.entries = entries.sort((a, b) => a.seq - b.seq);
     this.recent = recent.sort((a, b) => b.seq - a.seq);
     for (const record of [...entries, ...recent]) {
-      const isNote = record.kind === "flag" && !record.whole;
+      const isNote = record.kind === "inquiry" || (record.kind === "flag" && !record.whole);
       if (!isNote) this.done.add(record.lease);
       this.lastSeq = Math.max(this.lastSeq, record.seq);
     }
@@ -292,9 +293,9 @@ export class Outbox {
     return entry;
   }
 
-  /** A note on an item that stays in hand. */
-  note(lease, body) {
-    const entry = this.entry("flag", lease, body);
+  /** A note on an item that stays in hand, or a question about it ("inquiry"). */
+  note(lease, body, kind = "flag") {
+    const entry = this.entry(kind, lease, body);
     this.entries.push(entry);
     void this.keep(entry);
     this.changed();
@@ -543,7 +544,7 @@ export class Outbox {
 
   /** Leases whose answers are on their way. */
   waitingLeases(except = null) {
-    const waiting = this.waiting.filter((entry) => entry !== except && entry.kind !== "revision");
+    const waiting = this.waiting.filter((entry) => entry !== except && entry.kind !== "revision" && entry.kind !== "inquiry");
     return [...new Set(waiting.map((entry) => entry.lease))].slice(0, MOST_HELD);
   }
 
@@ -565,7 +566,8 @@ export class Outbox {
     if (!this.entries.includes(entry)) return;
     // The first try fixes the body: the same key must always carry the same bytes.
     if (!entry.sent) {
-      const more = entry.kind === "revision" ? {} : { have: this.have(entry), count: this.ahead };
+      const alone = entry.kind === "revision" || entry.kind === "inquiry";
+      const more = alone ? {} : { have: this.have(entry), count: this.ahead };
       entry.sent = JSON.stringify({ ...entry.body, ...more });
     }
     entry.attempts += 1;
@@ -578,6 +580,7 @@ export class Outbox {
 
   address(entry) {
     if (entry.kind === "revision") return ["PATCH", `${this.urls.annotations}${entry.annotation}`];
+    if (entry.kind === "inquiry") return ["POST", this.urls.inquiries];
     return ["POST", `${this.urls.lease}${entry.lease}/${entry.kind}`];
   }
 
@@ -594,6 +597,12 @@ export class Outbox {
     const changes = [["outbox", "delete", entry.key]];
     if (json.annotation) changes.push(...this.named(entry, json.annotation.id));
     this.calm();
+    if (json.feedback) {
+      // What was told to be right or wrong stays as it was answered.
+      this.recent = this.recent.filter((record) => record.key !== entry.key);
+      changes.push(["recent", "delete", entry.key]);
+      this.learned(entry, json.feedback);
+    }
     if (Array.isArray(json.next)) this.takeIn({ ...json, leases: json.next }, changes);
     if (!this.leases.length && !this.empty && !this.waiting.length) this.wantsLeases = true;
     void this.store.write(changes);
@@ -694,7 +703,12 @@ export class Outbox {
       this.progress = { ...this.progress, ...json.progress };
       changes.push(["meta", "put", { name: "progress", value: this.progress }]);
     }
-    this.empty = json.empty_because ? { because: json.empty_because, until: json.until, held: json.held } : null;
+    if (json.empty_because === "paused" && json.stopped && json.stopped !== "project") {
+      // What a person held when they were paused has gone back.
+      for (const lease of this.leases) changes.push(["leases", "delete", lease.id]);
+      this.leases = [];
+    }
+    this.empty = json.empty_because ? { because: json.empty_because, stopped: json.stopped, until: json.until, held: json.held } : null;
     // Only a hand-out tells how many are held by others.
     if (this.empty?.because === "held_by_others" && json.held === undefined) this.wantsLeases = true;
   }

@@ -240,6 +240,7 @@ export function verdict(entry, reply) {
 
 function answersThis(entry, json) {
   if (!json || typeof json !== "object") return false;
+  if (entry.kind === "inquiry") return json.inquiry !== undefined;
   if (entry.kind === "annotation" || entry.kind === "revision") {
     return json.annotation?.id !== undefined && String(itemOf(json.annotation)) === String(entry.item.id);
   }

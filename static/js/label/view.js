@@ -305,13 +305,15 @@ export class View {
     byId("item-meta").replaceChildren(...rows);
   }
 
-  /** Which of the page's states is seen: "item", "empty", "passive" or "loading". */
+  /** Which of the page's states is seen: "item", "lesson", "empty", "passive" or "loading". */
   stage(name) {
     if (this.shown === name) return;
     this.shown = name;
-    this.item.hidden = name !== "item";
+    this.item.hidden = name !== "item" && name !== "lesson";
     this.panel.hidden = name !== "item";
+    byId("lesson").hidden = name !== "lesson";
     if (name !== "item") byId("item-details").hidden = true;
+    if (name !== "item") byId("earlier").hidden = true;
     byId("empty").hidden = name !== "empty";
     byId("passive").hidden = name !== "passive";
     byId("loading").hidden = name !== "loading";
@@ -326,6 +328,45 @@ export class View {
     setText(byId("empty-title"), this.say(`empty_${known}_title`));
     setText(byId("empty-text"), this.say(`empty_${text}`, values));
     byId("empty-again").hidden = kind === "archived";
+  }
+
+  /** Answers that were given before, beside an item that was sent out again; null where it is blind. */
+  showEarlier(answers) {
+    const words = answers ? describe(this.questions, answers) : "";
+    byId("earlier").hidden = !words;
+    setText(byId("earlier"), words && this.say("earlier", { answer: words }));
+  }
+
+  /** Whether an answer of the training round was right, what is, and why; after the last one how it ended. */
+  showLesson({ right, gold, explanation, answered, total, outcome }, answers) {
+    const all = Object.values(right).every(Boolean);
+    byId("lesson").dataset.right = String(all);
+    setText(byId("lesson-title"), this.say(all ? "lesson_right" : "lesson_wrong"));
+    const told = this.questions.filter((question) => question.key in right);
+    byId("lesson-answers").replaceChildren(
+      ...told.map((question) => {
+        const words = { answer: describe([question], answers) || "–", gold: describe([question], gold) || "–" };
+        const line = this.say(right[question.key] ? "lesson_line_right" : "lesson_line_wrong", words);
+        const title = this.questions.length > 1 ? [make("strong", { text: question.title }), " "] : [];
+        return make("li", { dir: "auto" }, ...title, line);
+      }),
+    );
+    setText(byId("lesson-why"), explanation);
+    byId("lesson-why").hidden = !explanation;
+    setText(byId("lesson-progress"), this.say("lesson_progress", { answered, total }));
+    byId("lesson-outcome").hidden = !outcome;
+    setText(byId("lesson-outcome"), outcome ? this.outcomeWords(outcome) : "");
+    this.stage("lesson");
+    byId("lesson-on").focus({ preventScroll: true });
+  }
+
+  outcomeWords({ state, right, n, pass_mark: mark, again }) {
+    const key = state === "passed" ? "lesson_passed" : again ? "lesson_again" : "lesson_failed";
+    return this.say(key, { right, n, needed: Math.ceil(mark * n - 1e-9) });
+  }
+
+  endTraining() {
+    byId("training-note")?.remove();
   }
 
   showEditing(on) {
@@ -457,7 +498,7 @@ export class View {
 
   showProgress(today) {
     const button = byId("progress-button");
-    button.hidden = today === null;
+    button.hidden = today === null || Boolean(this.boot.trial);
     if (today !== null) setText(button, this.say("today", { n: today }));
   }
 

@@ -1,0 +1,274 @@
+"""Whether agreement changed: before against after, on the same items or on two sets of items, with a test.
+
+A measure is a function of how often each answer pattern occurs. Its standard error is the jackknife's over items
+(Tukey 1958; Efron and Stein 1981): every pattern once with one item less, so the cost goes by the number of different
+patterns. For a difference on the same items the patterns are pairs (before, after), so that what an item does to both
+sides stays together. Intervals are Student's, moved towards the longer tail of the items' influences as elsewhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, isfinite
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.special import stdtr
+
+from core.numerics.alpha import Scale, nominal_scale
+from core.numerics.bootstrap import Evaluate, evaluators
+from core.numerics.changes import Change, change
+from core.numerics.intervals import skewed_interval, skewness
+from core.numerics.results import PRECISION, Figure, Method, Reason
+from core.numerics.table import Bools, Floats, Ints, LabelTable, Patterns, find_patterns
+
+MARGIN = PRECISION  # a difference within this is none to speak of
+SURE = 0.05  # p below which a difference is told
+_CELLS = 1 << 21  # numbers held at once
+_PAIR = 2
+_NOTHING = 1e-12
+
+Measure = Callable[[Patterns], Evaluate]
+
+
+class Outcome(StrEnum):
+    """What a comparison says."""
+
+    ROSE = "rose"
+    FELL = "fell"
+    SAME = "same"  # the interval lies within the margin
+    CANNOT_TELL = "cannot_tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Before, after and their difference; `more_items` are about as many as would decide, None where nobody can say."""
+
+    before: Figure
+    after: Figure
+    difference: Figure
+    p: float | None
+    outcome: Outcome
+    more_items: int | None
+
+
+def alpha(scale: Scale) -> Measure:
+    """Krippendorff's alpha."""
+    weight = np.ones(scale.value.size)
+
+    def of(patterns: Patterns) -> Evaluate:
+        name = "krippendorff_alpha"
+        return evaluators(patterns, [name], scale=scale, weight=weight, n_permitted=weight.size)[name]
+
+    return of
+
+
+def percent(n_classes: int) -> Measure:
+    """The mean over items of the share of pairs of answers that are the same."""
+    scale, weight = nominal_scale(n_classes), np.ones(n_classes)
+
+    def of(patterns: Patterns) -> Evaluate:
+        name = "percent_agreement"
+        return evaluators(patterns, [name], scale=scale, weight=weight, n_permitted=n_classes)[name]
+
+    return of
+
+
+def alpha_of_classes(classes: Bools) -> Measure:
+    """Nominal alpha of the classes where `classes` is true against each other and all others as one.
+
+    For one class it is the alpha of that class against the rest.
+    """
+    code = np.where(classes, np.cumsum(classes), 0).astype(np.intp)
+    n = int(classes.sum()) + 1
+    whole = alpha(nominal_scale(n))
+
+    def of(patterns: Patterns) -> Evaluate:
+        return whole(patterns.recoded(code, n))
+
+    return of
+
+
+def specific_agreement(classes: Bools) -> Measure:
+    """When one said one of these classes, how often the other said the same: pooled over pairs, each item as one.
+
+    2 Σ agreeing pairs / (2 Σ agreeing pairs + Σ pairs with one such answer), an item's pairs divided by its answers less
+    one, as in the specific agreement of the agreement report (Cicchetti and Feinstein 1990).
+    """
+
+    def of(patterns: Patterns) -> Evaluate:
+        several = np.maximum(patterns.size - 1, 1)
+        of_class = classes[patterns.label]
+        usable = patterns.size >= _PAIR
+        agreeing = patterns.per_row(of_class * patterns.count * (patterns.count - 1)) / several * usable
+        said = patterns.per_row(of_class * patterns.count) * usable
+
+        def values(draws: Floats) -> Floats:
+            below = draws @ said
+            known = below > _NOTHING
+            return np.where(known, (draws @ agreeing) / np.where(known, below, 1.0), np.nan)
+
+        return values
+
+    return of
+
+
+def figure(table: LabelTable, measure: Measure) -> Figure:
+    """A measure of the answers with its interval over items."""
+    patterns = find_patterns(table).patterns.overlapping()
+    found = _jackknife(measure(patterns), patterns.multiplicity) if patterns.n_items else None
+    return _figure(patterns, found)
+
+
+def compare_pairs(
+    before: LabelTable, after: LabelTable, of_before: Measure, of_after: Measure | None = None
+) -> Compared:
+    """The change on the items (equal codes in both tables) that have two answers or more on both sides.
+
+    `of_after` measures the other side where it is read otherwise, as after a merger.
+    """
+    both = _overlapping(before)[: after.sizes.size] & _overlapping(after)[: before.sizes.size]
+    items = np.flatnonzero(both)
+    sides = [find_patterns(table.keep(np.isin(table.item, items))) for table in (before, after)]
+    measures = (of_before, of_after or of_before)
+    if items.size == 0:
+        none = Figure.missing(Reason.NO_OVERLAP)
+        return _decided(none, none, Change(none, None), 0.0)
+    rows = np.stack([side.of_item[items] for side in sides], axis=1)
+    joint, times = np.unique(rows, axis=0, return_counts=True)
+    values = [measure(side.patterns) for measure, side in zip(measures, sides, strict=True)]
+    spreads = [
+        csr_array(
+            (np.ones(len(joint)), (np.arange(len(joint)), joint[:, number])),
+            (len(joint), side.patterns.size.size),
+        )
+        for number, side in enumerate(sides)
+    ]
+
+    def of_side(draws: Floats, side: int) -> Floats:
+        return values[side](draws @ spreads[side])
+
+    def difference(draws: Floats) -> Floats:
+        return of_side(draws, 1) - of_side(draws, 0)
+
+    figures = [
+        _figure(side.patterns, _jackknife(value, side.patterns.multiplicity))
+        for side, value in zip(sides, values, strict=True)
+    ]
+    found = _jackknife(difference, times)
+    return _decided(figures[0], figures[1], _paired_change(figures, found, items.size), 0.0)
+
+
+def compare_sets(before: Figure, after: Figure) -> Compared:
+    """The change from one set of items to another: the two are independent (see changes.change)."""
+    return _decided(before, after, change(before, after), before.se or 0.0)
+
+
+def _overlapping(table: LabelTable) -> Bools:
+    """By item code, whether it has two answers or more."""
+    found: Bools = table.sizes >= _PAIR
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """An estimate over n items with what is known of its sampling; se is None where it is not known."""
+
+    value: float
+    se: float | None
+    skewness: float
+    n: int
+
+
+def _jackknife(values: Evaluate, multiplicity: Ints) -> _Spread:
+    n = int(multiplicity.sum())
+    whole = multiplicity.astype(np.float64)
+    value = float(values(whole[None, :])[0])
+    if n < _PAIR or not isfinite(value):
+        return _Spread(value, None, 0.0, n)
+    without = np.empty(whole.size)
+    step = max(1, _CELLS // whole.size)
+    for begin in range(0, whole.size, step):
+        rows = np.arange(begin, min(begin + step, whole.size))
+        draws = np.repeat(whole[None, :], rows.size, axis=0)
+        draws[np.arange(rows.size), rows] -= 1
+        without[rows] = values(draws)
+    if not np.isfinite(without).all():
+        return _Spread(value, None, 0.0, n)
+    influence = (n - 1) * (float(whole @ without) / n - without)
+    se = float(np.sqrt(whole @ influence**2 / (n * (n - 1))))
+    return _Spread(value, se, skewness(influence, multiplicity), n)
+
+
+def _figure(patterns: Patterns, found: _Spread | None) -> Figure:
+    used = patterns.overlapping()
+    n, pairs = used.n_items, int(used.multiplicity @ (used.size * (used.size - 1) // 2))
+    if found is None or n == 0:
+        return Figure.missing(Reason.NO_OVERLAP)
+    if not isfinite(found.value):
+        return Figure.missing(
+            Reason.ONE_CLASS if n >= _PAIR else Reason.TOO_FEW_ITEMS, n_items=n, n_pairs=pairs
+        )
+    ci = None if not found.se else skewed_interval(found.value, found.se, found.skewness, found.n - 1)
+    ends = None if ci is None else (float(ci[0]), float(ci[1]))
+    return Figure.estimate(
+        found.value, se=found.se, ci=ends, method=Method.SKEWNESS, n_items=n, n_pairs=pairs
+    )
+
+
+def _paired_change(figures: list[Figure], found: _Spread, n_items: int) -> Change:
+    n_pairs = sum(one.n_pairs for one in figures)
+    if not isfinite(found.value):
+        reason = figures[0].reason or figures[1].reason or Reason.NO_OVERLAP
+        return Change(Figure.missing(reason, n_items=n_items, n_pairs=n_pairs), None)
+    if not found.se:
+        return Change(Figure.estimate(found.value, n_items=n_items, n_pairs=n_pairs), None)
+    low, high = skewed_interval(found.value, found.se, found.skewness, found.n - 1, upper=np.inf)
+    told = Figure.estimate(
+        found.value,
+        se=found.se,
+        ci=(float(low), float(high)),
+        method=Method.PAIRED_ITEMS,
+        n_items=n_items,
+        n_pairs=n_pairs,
+    )
+    # Of the same shifted interval: the level at which it would just reach 0.
+    centre = (float(low) + float(high)) / 2
+    return Change(told, min(1.0, 2 * float(stdtr(found.n - 1, -abs(centre) / found.se))))
+
+
+def _decided(before: Figure, after: Figure, found: Change, fixed: float) -> Compared:
+    """What a change says; `fixed` is the standard error of the side that gets no more items."""
+    difference = found.difference
+    if difference.value is None or difference.ci is None or difference.se is None:
+        return Compared(before, after, difference, found.p, Outcome.CANNOT_TELL, None)
+    low, high = difference.ci
+    if low > 0:
+        outcome = Outcome.ROSE
+    elif high < 0:
+        outcome = Outcome.FELL
+    elif low > -MARGIN and high < MARGIN:
+        outcome = Outcome.SAME
+    else:
+        outcome = Outcome.CANNOT_TELL
+    more = _more_items(difference, after, fixed) if outcome is Outcome.CANNOT_TELL else 0
+    return Compared(before, after, difference, found.p, outcome, more)
+
+
+def _more_items(difference: Figure, after: Figure, fixed: float) -> int | None:
+    """Items until the interval, shrinking with their root, leaves 0 or lies within the margin, should the difference stay.
+
+    On the same items each comes on both sides; of two sets only the second grows, and may not be enough.
+    """
+    if difference.value is None or difference.ci is None or not difference.se:
+        return None
+    size = abs(difference.value)
+    half = (difference.ci[1] - difference.ci[0]) / 2
+    aim = max(size, MARGIN - size)
+    quantile = half / difference.se
+    left = (aim / quantile) ** 2 - fixed**2
+    moving = difference.se**2 - fixed**2
+    n = after.n_items if fixed else difference.n_items
+    if left <= 0 or moving <= 0:
+        return None
+    return max(1, ceil(n * (moving / left - 1)))

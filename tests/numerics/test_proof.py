@@ -1,0 +1,157 @@
+"""Before and after: figures as in the report, intervals that cover, and what is said when they cannot tell."""
+
+import numpy as np
+import pytest
+
+from core.numerics.alpha import krippendorff_alpha, nominal_scale
+from core.numerics.coefficients import Observed, percent_agreement
+from core.numerics.proof import (
+    Outcome,
+    alpha,
+    alpha_of_classes,
+    compare_pairs,
+    compare_sets,
+    figure,
+    percent,
+    specific_agreement,
+)
+from core.numerics.results import Reason
+from core.numerics.table import LabelTable, find_patterns
+
+CLASSES = 4
+
+
+def answers(n_items: int, right: float, seed: int, *, people: int = 3, truth_seed: int = 0) -> LabelTable:
+    """So many people say the truth with probability ``right`` and else any class."""
+    truth = np.random.default_rng(truth_seed).integers(0, CLASSES, n_items)
+    draws = np.random.default_rng(seed)
+    item = np.repeat(np.arange(n_items), people)
+    said = np.where(draws.random(item.size) < right, truth[item], draws.integers(0, CLASSES, item.size))
+    return LabelTable(item, np.tile(np.arange(people), n_items), said, CLASSES)
+
+
+def only(*classes: int) -> np.ndarray:
+    return np.isin(np.arange(CLASSES), classes)
+
+
+def test_figures_are_those_of_the_report() -> None:
+    table = answers(120, 0.7, 1)
+    patterns = find_patterns(table).patterns
+    same = krippendorff_alpha(patterns, nominal_scale(CLASSES), 120)
+    found = figure(table, alpha(nominal_scale(CLASSES)))
+    assert found.value == pytest.approx(same.value)
+    assert found.se == pytest.approx(same.se, rel=0.03)
+    assert (found.n_items, found.n_pairs) == (same.n_items, same.n_pairs)
+    share = percent_agreement(Observed(patterns, np.ones(CLASSES)))
+    found = figure(table, percent(CLASSES))
+    assert found.value == pytest.approx(share.value)
+    assert found.se == pytest.approx(share.se, rel=1e-9)
+
+
+def test_one_class_against_the_rest_is_its_own_alpha() -> None:
+    table = answers(100, 0.6, 2)
+    two = LabelTable(table.item, table.annotator, (table.label == 1).astype(int), 2)
+    assert figure(table, alpha_of_classes(only(1))).value == pytest.approx(
+        figure(two, alpha(nominal_scale(2))).value
+    )
+
+
+def test_specific_agreement_by_hand() -> None:
+    """a a b: of the two who said a, each sees one of two others agree; c c c does not count; a b: none agrees."""
+    table = LabelTable(
+        np.array([0, 0, 0, 1, 1, 1, 2, 2]),
+        np.array([0, 1, 2, 0, 1, 2, 0, 1]),
+        np.array([0, 0, 1, 2, 2, 2, 0, 1]),
+        3,
+    )
+    found = figure(table, specific_agreement(np.array([True, True, False])))
+    # agreeing: 2 / 2 = 1; answers of a or b: 3 + 2.
+    assert found.value == pytest.approx(1 / 5)
+
+
+def test_a_rise_on_the_same_items_is_told() -> None:
+    found = compare_pairs(answers(150, 0.6, 3), answers(150, 0.9, 4), alpha(nominal_scale(CLASSES)))
+    assert found.outcome is Outcome.ROSE
+    assert found.difference.ci is not None
+    assert found.difference.ci[0] > 0
+    assert found.p is not None
+    assert found.p < 0.001
+    assert found.more_items == 0
+    assert found.difference.value == pytest.approx(found.after.value - found.before.value)  # type: ignore[operator]
+    back = compare_pairs(answers(150, 0.9, 4), answers(150, 0.6, 3), alpha(nominal_scale(CLASSES)))
+    assert back.outcome is Outcome.FELL
+
+
+def test_the_same_answers_on_both_sides_differ_by_nothing_and_prove_nothing() -> None:
+    table = answers(50, 0.7, 5)
+    found = compare_pairs(table, table, alpha(nominal_scale(CLASSES)))
+    assert found.difference.value == 0
+    assert found.difference.ci is None
+    assert found.outcome is Outcome.CANNOT_TELL
+
+
+def test_only_items_with_two_answers_on_both_sides_count() -> None:
+    before, after = answers(40, 0.8, 6), answers(40, 0.8, 7)
+    early = before.keep(before.item < 25)
+    late = after.keep((after.item >= 10) & ((after.item < 20) | (after.annotator == 0)))
+    found = compare_pairs(early, late, percent(CLASSES))
+    assert (found.before.n_items, found.after.n_items, found.difference.n_items) == (10, 10, 10)
+
+
+def test_too_few_items_cannot_tell_and_say_how_many_more() -> None:
+    found = compare_pairs(answers(30, 0.7, 8), answers(30, 0.75, 9), alpha(nominal_scale(CLASSES)))
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.more_items is not None
+    assert found.more_items > 0
+    more = 30 + found.more_items
+    assert found.difference.ci is not None
+    half = (found.difference.ci[1] - found.difference.ci[0]) / 2 * (30 / more) ** 0.5
+    size = abs(found.difference.value or 0.0)
+    assert half <= max(size, 0.05 - size) + 1e-9
+
+
+def test_many_items_without_a_change_are_the_same() -> None:
+    found = compare_pairs(answers(3000, 0.8, 10), answers(3000, 0.8, 11), alpha(nominal_scale(CLASSES)))
+    assert found.outcome is Outcome.SAME
+
+
+def test_nothing_in_common_has_a_reason() -> None:
+    before = answers(5, 0.8, 12)
+    after = LabelTable(np.array([7, 7]), np.array([0, 1]), np.array([0, 0]), CLASSES)
+    found = compare_pairs(before, after, percent(CLASSES))
+    assert found.difference.reason is Reason.NO_OVERLAP
+    assert (found.outcome, found.more_items) == (Outcome.CANNOT_TELL, None)
+
+
+def test_two_sets_of_items_are_taken_as_independent() -> None:
+    scale = alpha(nominal_scale(CLASSES))
+    before = figure(answers(200, 0.6, 13), scale)
+    after = figure(answers(200, 0.85, 14, truth_seed=1), scale)
+    found = compare_sets(before, after)
+    assert found.outcome is Outcome.ROSE
+    assert before.se is not None
+    assert after.se is not None
+    assert found.difference.se == pytest.approx((before.se**2 + after.se**2) ** 0.5)
+
+
+def test_more_items_of_the_second_set_cannot_mend_a_small_first_one() -> None:
+    scale = percent(CLASSES)
+    before = figure(answers(12, 0.7, 15), scale)
+    after = figure(answers(400, 0.72, 16, truth_seed=2), scale)
+    found = compare_sets(before, after)
+    assert (found.outcome, found.more_items) == (Outcome.CANNOT_TELL, None)
+
+
+def test_paired_intervals_cover_the_true_change() -> None:
+    """People of fixed habits answer 120 items twice; the truth is the same difference over very many items."""
+    measure = alpha(nominal_scale(CLASSES))
+    true = compare_pairs(answers(60_000, 0.7, 17), answers(60_000, 0.8, 18), measure).difference.value
+    assert true is not None
+    covered = 0
+    for seed in range(200):
+        before = answers(120, 0.7, 1000 + seed, truth_seed=seed)
+        after = answers(120, 0.8, 5000 + seed, truth_seed=seed)
+        ends = compare_pairs(before, after, measure).difference.ci
+        assert ends is not None
+        covered += ends[0] <= true <= ends[1]
+    assert 184 <= covered <= 198
