@@ -25,8 +25,9 @@ from typing import Any, NamedTuple
 from benchmarks.import_export import write_items
 from core.formats.reader import read_rows
 from core.formats.rows import ItemRow, item_rows
+from core.numerics.copies import duplicate_findings
 from core.numerics.profile import Profiler
-from core.numerics.validation import duplicate_findings, infer_schema, pooled, validated
+from core.numerics.validation import infer_schema, pooled, validated
 
 PARENT = Path(os.environ.get("LABELAPP_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared")
 SETS = (

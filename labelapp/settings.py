@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "QuestionKind": "core.choices.QuestionKind",
         "ImportKind": "core.choices.ImportKind",
+        "MappingKind": "core.choices.MappingKind",
         "FunctionKind": "core.choices.FunctionKind",
         "JobKind": "core.choices.JobKind",
         "RunKind": "core.choices.RunKind",

@@ -383,10 +383,8 @@ class _Column:
             texts: list[str] = values if at.size == n else [values[place] for place in at.tolist()]  # type: ignore[assignment]
             length[at] = np.fromiter(map(len, texts), dtype=np.float64, count=at.size)
             self._add_texts(texts, at, seen, chunk)
+            self._add_troubles(texts, at, seen, chunk)
         self._add_others(kinds, seen, chunk)
-        for name, places in self._troubles(values, at):
-            self.encodings[name] += places.size
-            chunk.mark(name, self.name, places, values)
         self.filled += n - int(missing.sum())
         if self.known.get("required"):
             chunk.mark("missing-values", self.name, np.flatnonzero(missing), None)
@@ -499,18 +497,18 @@ class _Column:
                     unseen = [place for place, one in enumerate(held) if one not in self._categories]
                     chunk.mark("unseen-category", self.name, at[unseen], values)
 
-    def _troubles(self, values: list[object], at: Ints) -> Iterable[tuple[str, Ints]]:
-        """Kinds of trouble with the encoding, and the rows that have them."""
-        if not at.size:
-            return
+    def _add_troubles(self, texts: list[str], at: Ints, seen: _Seen, chunk: _Chunk) -> None:
+        """Troubles with the encoding, and the rows that have them."""
         found: dict[str, list[Ints]] = {}
         start = 0
-        for texts in _slices([values[place] for place in at.tolist()]):
-            for name, places in troubles(texts):
+        for some in _slices(texts):
+            for name, places in troubles(some):
                 found.setdefault(name, []).append(at[start + places])
-            start += len(texts)
+            start += len(some)
         for name, parts in found.items():
-            yield name, np.concatenate(parts)
+            places = np.concatenate(parts)
+            self.encodings[name] += int(places.size)
+            chunk.mark(name, self.name, places, seen.values)
 
     @staticmethod
     def _ends(ends: list[float], values: Floats) -> list[float]:
@@ -648,10 +646,16 @@ def min_hashes(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     """
     parts = [np.empty(0, dtype=np.int64)]
     for some in _slices(texts):
-        held = [text[:LONGEST_TEXT].lower().encode("utf-8", "surrogatepass").ljust(_GRAM) for text in some]
-        end = np.cumsum([len(one) for one in held])
-        joined = b"".join(held) + bytes(8)
-        windows = np.ndarray((len(joined) - 8,), dtype="<u8", buffer=joined, strides=(1,))
+        clipped = [text[:LONGEST_TEXT].ljust(_GRAM) for text in some]
+        joined = "".join(clipped)
+        if joined.isascii():
+            content, sizes = joined.lower().encode(), map(len, clipped)
+        else:
+            held = [text.lower().encode("utf-8", "surrogatepass") for text in clipped]
+            content, sizes = b"".join(held), map(len, held)
+        end = np.cumsum(np.fromiter(sizes, dtype=np.intp, count=len(some)))
+        joined_bytes = content + bytes(8)
+        windows = np.ndarray((len(content),), dtype="<u8", buffer=joined_bytes, strides=(1,))
         hashed = (windows & _GRAM_MASK) * _SCATTER
         hashed[(end[:, None] - np.arange(1, _GRAM)).ravel()] = _NONE  # a stretch stays within its text
         least = np.minimum.reduceat(hashed, np.concatenate([[0], end[:-1]]))

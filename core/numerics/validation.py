@@ -1,29 +1,28 @@
-"""What is wrong with a batch: against the schema, and against the batches before it.
-
-Everything that is counted is compared by one argument. If the batch and the rows before it come from one source, then
-of the k rows (of both) that have some trait, those in the batch are a draw without replacement: their number is
-hypergeometric, and the binomial tail with q = n / (n + n before) lies above it. That needs no distribution: "the
-maximum so far was exceeded k times" has the probability q^k at most. Samples of numbers and lengths are compared by
-Kolmogorov and Smirnov's two-sample test, categories and types by Pearson's chi-squared test of homogeneity. All tests
-of a batch share one level by Holm's correction, and beside the level each finding needs an effect of some size, so that
-a million rows do not raise an alarm on nothing.
-"""
+"""What is wrong with a batch: against the schema, and against the batches before it."""
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from dataclasses import field as with_default
-from itertools import chain
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse as sp
-from scipy.special import betainc, chdtrc, kolmogorov
+from scipy.special import betainc
 
-from core.numerics.duplicates import near_duplicates
-from core.numerics.intervals import wilson_interval
+from core.numerics.copies import duplicate_findings
+from core.numerics.findings import (
+    EXPECTED,
+    FEWEST,
+    STOP,
+    WARN,
+    Finding,
+    clearly,
+    homogeneous,
+    judged,
+    kolmogorov_smirnov,
+    more_often,
+    share_figure,
+)
 from core.numerics.profile import (
     KINDS,
     META,
@@ -32,42 +31,27 @@ from core.numerics.profile import (
     QUANTITY,
     SAMPLED,
     TEXT,
-    TEXTS,
     WORDS,
     Document,
     Marks,
     Profiler,
     SampledText,
-    TextSample,
     fits,
-    scattered,
     word_kind,
-    words_of,
 )
-from core.numerics.results import Figure, Method
 
 Compared = tuple[Mapping[str, Any], Mapping[str, Any] | None]  # a field's profile, and the pooled one before
 
-NOTE, WARN, STOP = "note", "warn", "stop"
-LEVEL = 0.01  # of all tests of a batch together
 GROSS = 0.2  # a share from which a finding stops an import that is to be stopped
-NEAR = 0.8  # cosine of the sets of words and pairs of words
 MOST_CATEGORIES = 100
 FILLED_PER_CATEGORY = 10
 MOST_NUMBERS = 20  # different numbers that are taken for categories
 ONE_KIND = 0.98
-FEWEST = 20
-MOST_GRAMS = 64
 FAR = 3
 LEAST_D = 0.1
 LEAST_SHIFT = 0.05  # total variation
 LEAST_WORD = 0.15
-LEAST_COPIES = 0.01
-FIRST_COPIES = 0.02
 FIRST_TROUBLE = 0.005
-EXPECTED = 5
-RATIO, DIFFERENCE = 1.5, 0.05
-MOST_ROWS = 20
 # Factors by which numbers grow or shrink when their unit is another one.
 FACTORS = (
     10.0,
@@ -88,71 +72,7 @@ FACTORS = (
     453.592,
 )
 
-KIND_OF: dict[str, str] = {
-    "missing-field": "missing",
-    "missing-values": "missing",
-    "missing-placeholders": "missing",
-    "new-field": "schema-skew",
-    "field-renamed": "schema-skew",
-    "types-drifted": "schema-skew",
-    "type-changed": "type",
-    "unit-changed": "unit",
-    "unit-missing": "unit",
-    "unit-suspected": "unit",
-    "below-minimum": "range",
-    "above-maximum": "range",
-    "unseen-category": "category",
-    "too-short": "length",
-    "too-long": "length",
-    "replacement-characters": "encoding",
-    "mojibake": "encoding",
-    "control-characters": "encoding",
-    "invisible-characters": "encoding",
-    "mixed-scripts": "encoding",
-    "mixed-newlines": "encoding",
-    "outliers": "outlier",
-    "near-duplicates": "duplicate",
-    "near-duplicates-earlier": "duplicate",
-    "near-duplicates-splits": "duplicate",
-    "slice-balance-shifted": "balance",
-    "class-balance-shifted": "balance",
-    "numbers-drifted": "distribution-skew",
-    "categories-drifted": "distribution-skew",
-    "lengths-drifted": "distribution-skew",
-    "words-drifted": "distribution-skew",
-    "schema-inferred": "schema",
-    "fields-left-out": "schema",
-    "rule-broken": "rule",
-}
 TROUBLES_AT_FIRST = frozenset({"replacement-characters", "mojibake", "control-characters"})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found. ``said`` has what its sentence needs; ``n`` of ``of`` rows have it.
-
-    ``p`` is the probability of as much in rows of the same source, None where nothing was tested; ``large`` says
-    whether the effect is worth an alarm, ``listed`` whether it is told as a note when there is none.
-    """
-
-    code: str
-    field: str = ""
-    severity: str = NOTE
-    slice: str = ""
-    n: int = 0
-    of: int = 0
-    rows: Sequence[Document] = ()
-    said: Document = with_default(default_factory=dict)
-    figure: Figure | None = None
-    p: float | None = None
-    large: bool = True
-    gross: bool = False
-    listed: bool = True
-
-    @property
-    def share(self) -> float:
-        """The share of rows that have it."""
-        return self.n / self.of if self.of else 0.0
 
 
 # --- Schema -------------------------------------------------------------------------------------------
@@ -278,99 +198,6 @@ def _part(n: int, total: int, batches: int) -> float:
     return min(1.0, 2 * SAMPLED * n / total / drawn)
 
 
-# --- Tests --------------------------------------------------------------------------------------------
-
-
-def more_often(k: float, n: int, before: float, n_before: int) -> float:
-    """The probability of at least k of the k + before marked rows among n of n + n_before rows, at most.
-
-    The upper tail of the binomial distribution is the regularised incomplete beta function I_q(k, before + 1).
-    """
-    if k <= 0:
-        return 1.0
-    if n_before <= 0:
-        return 1.0
-    return float(betainc(k, before + 1, n / (n + n_before)))
-
-
-def _clearly(k: float, n: int, before: float, n_before: int) -> bool:
-    share, old = k / max(n, 1), before / max(n_before, 1)
-    return share >= RATIO * old or share - old >= DIFFERENCE
-
-
-def kolmogorov_smirnov(sample: npt.ArrayLike, before: npt.ArrayLike) -> tuple[float, float]:
-    """The largest distance of the two distribution functions, and its asymptotic p (conservative with ties)."""
-    a, b = np.sort(np.asarray(sample)), np.sort(np.asarray(before))
-    both = np.concatenate([a, b])
-    distance = float(
-        np.abs(
-            np.searchsorted(a, both, side="right") / a.size - np.searchsorted(b, both, side="right") / b.size
-        ).max()
-    )
-    root = math.sqrt(a.size * b.size / (a.size + b.size))
-    return distance, float(kolmogorov((root + 0.12 + 0.11 / root) * distance))  # Stephens (1970)
-
-
-def homogeneous(now: Mapping[str, int], before: Mapping[str, int]) -> tuple[float, float, str] | None:
-    """Total variation of two distributions, Pearson's p, and the category that moved most; None of one category.
-
-    Categories with fewer than five expected rows count as one.
-    """
-    names = sorted({*now, *before})
-    a = np.array([now.get(name, 0) for name in names], dtype=np.float64)
-    b = np.array([before.get(name, 0) for name in names], dtype=np.float64)
-    if not a.sum() or not b.sum():
-        return None
-    least = min(a.sum(), b.sum()) / (a.sum() + b.sum())
-    common = (a + b) * least >= EXPECTED
-    rest = ~common
-    pooled_a, pooled_b = np.append(a[common], a[rest].sum()), np.append(b[common], b[rest].sum())
-    if (pooled_a[-1] + pooled_b[-1]) * least < EXPECTED:
-        pooled_a, pooled_b = pooled_a[:-1], pooled_b[:-1]
-    if pooled_a.size < 2 or not pooled_a.sum() or not pooled_b.sum():  # noqa: PLR2004 -- nothing to compare
-        return None
-    table = np.stack([pooled_a, pooled_b])
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
-    statistic = float(((table - expected) ** 2 / expected).sum())
-    difference = a / a.sum() - b / b.sum()
-    most = names[int(np.argmax(np.abs(np.where(common, difference, 0.0))))]
-    shift = float(np.abs(pooled_a / pooled_a.sum() - pooled_b / pooled_b.sum()).sum() / 2)
-    return shift, float(chdtrc(pooled_a.size - 1, statistic)), most
-
-
-def judged(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings with their severity: those that are tested by Holm's correction over all tests.
-
-    The gravest come first; what was tested and is neither an alarm nor to be listed is left out.
-    """
-    tested = sorted((one for one in findings if one.p is not None), key=lambda one: one.p or 0.0)
-    told: list[Finding] = []
-    alarm = True
-    for place, one in enumerate(tested):
-        alarm = alarm and (one.p or 0.0) * (len(tested) - place) <= LEVEL
-        if alarm and one.large and (one.n or not one.listed):
-            told.append(replace(one, severity=STOP if one.gross else WARN))
-        elif one.listed and one.n:
-            told.append(replace(one, severity=NOTE))
-    told += [one for one in findings if one.p is None]
-    order = {STOP: 0, WARN: 1, NOTE: 2}
-    return sorted(told, key=lambda one: (order[one.severity], -one.share, one.code, one.field, one.slice))
-
-
-def _share(n: int, of: int) -> Figure | None:
-    if not of:
-        return None
-    low, high = wilson_interval(n / of, of)
-    return Figure.estimate(
-        n / of,
-        se=math.sqrt(n / of * (1 - n / of) / of),
-        ci=(float(low), float(high)),
-        method=Method.WILSON,
-        n_items=of,
-        n_pairs=0,
-    )
-
-
 # --- Against the schema -------------------------------------------------------------------------------
 
 _COUNTED = {
@@ -444,9 +271,9 @@ def _field_findings(
             of=n,
             rows=seen.rows if seen else (),
             said={"before": absent_before / n_before if n_before else 0.0},
-            figure=_share(absent, n),
+            figure=share_figure(absent, n),
             p=p,
-            large=sure or _clearly(absent, n, absent_before, n_before),
+            large=sure or clearly(absent, n, absent_before, n_before),
             gross=absent >= n / 2,
             listed=bool(wanted.get("required")),
         )
@@ -493,9 +320,9 @@ def _counted(code: str, name: str, wanted: Mapping[str, Any], now_before: Compar
         of=of,
         rows=seen.rows if seen else (),
         said=said,
-        figure=_share(min(k, of), of),
+        figure=share_figure(min(k, of), of),
         p=p,
-        large=not learnt or _clearly(k, of, k_before, learnt),
+        large=not learnt or clearly(k, of, k_before, learnt),
         gross=k >= GROSS * of,
     )
 
@@ -509,8 +336,8 @@ def _unseen(k: int, held: Mapping[str, Any], wanted: Mapping[str, Any], learnt: 
     if not k:
         return 1.0
     categories = set(map(str, wanted["categories"]))
-    if held["values"] is None:
-        return 0.0  # a field with few categories that has a thousand
+    if held["values"] is None:  # too many different values to be kept, or hardly any that comes twice
+        return more_often(k, held["filled"], len(categories), learnt)
     unseen = {value: times for value, times in held["values"].items() if value not in categories}
     if not unseen:
         return 1.0
@@ -549,7 +376,7 @@ def _outliers(
         of=of,
         rows=seen.rows if seen else (),
         said={"low": far[0], "high": far[1]},
-        figure=_share(k, of),
+        figure=share_figure(k, of),
         p=0.0 if k else 1.0,
         large=clean,
         gross=k >= GROSS * of,
@@ -567,7 +394,7 @@ def _new_fields(
         before = 0 if reference is None else reference["fields"].get(name, {"present": 0})["present"]
         n_before = max(learnt, 0 if reference is None else reference["n"])
         p = 0.0 if not learnt else more_often(held["present"], profile["n"], before, n_before)
-        large = _clearly(held["present"], profile["n"], before, n_before)
+        large = clearly(held["present"], profile["n"], before, n_before)
         found.append(Finding("new-field", name, n=held["present"], of=profile["n"], p=p, large=large))
     return found
 
@@ -631,12 +458,12 @@ def _troubles(
             n=k,
             of=n,
             rows=seen.rows if seen else (),
-            figure=_share(k, n),
+            figure=share_figure(k, n),
             said={"before": old / n_before if n_before else 0.0},
         )
         if n_before:
             gross = code in TROUBLES_AT_FIRST and k >= GROSS * n
-            large = _clearly(k, n, old, n_before)
+            large = clearly(k, n, old, n_before)
             finding = replace(finding, p=more_often(k, n, old, n_before), large=large, gross=gross)
         elif code in TROUBLES_AT_FIRST and k >= FIRST_TROUBLE * n:
             finding = replace(finding, severity=STOP if k >= GROSS * n else WARN)
@@ -698,7 +525,7 @@ def balance(name: str, now: Mapping[str, int], before: Mapping[str, int], code: 
             n=n,
             of=total,
             said=said,
-            figure=_share(n, total),
+            figure=share_figure(n, total),
             p=p,
             large=shift >= LEAST_SHIFT,
             listed=False,
@@ -721,7 +548,7 @@ def _types(name: str, now: Mapping[str, Any], before: Mapping[str, Any]) -> list
             n=n,
             of=of,
             said=said,
-            figure=_share(n, of),
+            figure=share_figure(n, of),
             p=p,
             large=large,
             gross=gross,
@@ -818,159 +645,12 @@ def _vocabulary(name: str, now: Mapping[str, Any], before: Mapping[str, Any]) ->
             n=int(x[at]),
             of=a["n"],
             said=said,
-            figure=_share(int(x[at]), a["n"]),
+            figure=share_figure(int(x[at]), a["n"]),
             p=p,
             large=float(np.abs(difference[at])) >= LEAST_WORD,
             listed=False,
         )
     ]
-
-
-# --- Near-duplicates ----------------------------------------------------------------------------------
-
-
-def duplicate_findings(batch: TextSample, earlier: Sequence[SampledText], limit: int | None) -> list[Finding]:
-    """Texts that are nearly the same: within the batch, as earlier ones, and across the audit slice and the rest.
-
-    ``earlier`` are sampled texts of the batches before, all with a key below ``limit`` (None: no limit). Rows of the
-    same source have partners among the earlier rows as often as the earlier rows have among themselves; only more
-    than that is an alarm.
-    """
-    limits = [one for one in (batch.limit, limit) if one is not None]
-    cut = min(limits, default=None)
-    new = [one for one in batch.texts if cut is None or one.key < cut]
-    old = [one for one in earlier if cut is None or one.key < cut]
-    if not new:
-        return []
-    pairs = near_duplicates(_word_sets([*(one.text for one in new), *(one.text for one in old)]), NEAR)
-    group = pairs.groups()
-    audit = np.array([one.audit for one in (*new, *old)], dtype=np.bool_)
-    fresh = np.arange(group.size) < len(new)
-    n_groups = int(group.max()) + 1
-    in_new = np.bincount(group[fresh], minlength=n_groups)
-    in_old = np.bincount(group[~fresh], minlength=n_groups)
-    held = {
-        (is_new, split): np.bincount(group[(fresh == is_new) & (audit == split)], minlength=n_groups) > 0
-        for is_new in (True, False)
-        for split in (True, False)
-    }
-    within = held[True, True] & held[True, False]
-    across = (held[True, True] & held[False, False]) | (held[True, False] & held[False, True])
-    crossed = held[False, True] & held[False, False]
-    said = {
-        "sampled": len(new),
-        "looked": batch.n_looked,
-        "earlier": len(old),
-        "complete": pairs.complete,
-        "whole": batch.limit is None and limit is None,
-    }
-    seen = _Copies(new, len(old), group, fresh, said)
-    growth = max(1.0, len(new) / max(len(old), 1))
-    return [
-        *seen.finding("near-duplicates", [(in_new > 1, in_old > 1, growth)]),
-        *(
-            seen.finding("near-duplicates-earlier", [((in_new > 0) & (in_old > 0), in_old > 1, 1.0)])
-            if old
-            else ()
-        ),
-        *seen.finding("near-duplicates-splits", [(across, crossed, 1.0), (within, crossed, growth)]),
-    ]
-
-
-_Compared = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], float]
-
-
-@dataclass(frozen=True)
-class _Copies:
-    """The sampled texts of a batch, and the group of copies that each of them and of the earlier ones is in."""
-
-    new: Sequence[SampledText]
-    n_old: int
-    group: npt.NDArray[np.intp]
-    fresh: npt.NDArray[np.bool_]
-    said: Document
-
-    def finding(self, code: str, compared: Sequence[_Compared]) -> list[Finding]:
-        """Rows in some groups, each against the earlier rows in groups of the same sort, times a growth.
-
-        The growth is for comparisons within a batch that is larger than what was before: a larger heap has more
-        copies of each of its rows.
-        """
-        n_new, n_old = len(self.new), self.n_old
-        of_new, of_old = self.group[self.fresh], self.group[~self.fresh]
-        rows = np.flatnonzero(np.any([groups[of_new] for groups, _, _ in compared], axis=0))
-        k = int(rows.size)
-        if not k:
-            return []
-        told = [
-            {"row": self.new[at].row, "id": self.new[at].id, "value": self.new[at].text[:60]}
-            for at in sorted(rows.tolist(), key=lambda at: self.new[at].row)[:MOST_ROWS]
-        ]
-        base = max(float(before[of_old].mean()) * growth if n_old else 0.0 for _, before, growth in compared)
-        said = {**self.said, "before": base}
-        finding = Finding(code, n=k, of=n_new, rows=told, said=said, figure=_share(k, n_new))
-        if n_old < FEWEST:
-            return [replace(finding, severity=WARN if finding.share >= FIRST_COPIES else NOTE)]
-        p = min(self._p(*one) for one in compared) * len(compared)
-        large = finding.share >= LEAST_COPIES and _clearly(k, n_new, base * n_old, n_old)
-        return [replace(finding, p=min(1.0, p), large=large, gross=finding.share >= 0.5)]  # noqa: PLR2004 -- most
-
-    def _p(self, groups: npt.NDArray[np.bool_], before: npt.NDArray[np.bool_], growth: float) -> float:
-        """Copies come in groups, so that rows are no independent evidence: both counts are divided by the design
-        effect, the mean size of the group that a marked row is in (Kish 1965).
-        """
-        of_new, of_old = self.group[self.fresh], self.group[~self.fresh]
-        marked, marked_old = of_new[groups[of_new]], of_old[before[of_old]]
-        effect = max(_mean_size(marked), _mean_size(marked_old))
-        n_new = round(of_new.size * growth)
-        return more_often(marked.size / effect, n_new, marked_old.size / effect, of_old.size)
-
-
-def _mean_size(group: npt.NDArray[np.intp]) -> float:
-    """The mean, over rows, of how many rows are in the row's group."""
-    if not group.size:
-        return 1.0
-    sizes = np.bincount(group).astype(np.float64)
-    return float((sizes**2).sum() / sizes.sum())
-
-
-def _word_sets(texts: Sequence[str]) -> sp.csr_matrix:
-    """Rows of norm 1 with a column for each word and each pair of neighbours that a text has.
-
-    Of a text with more than 64 of these those with the smallest hashes stand for it: of two texts alike, mostly the
-    same ones, so that the cosine is kept to about .05.
-    """
-    vocabulary: dict[str, int] = {}
-    held = [[vocabulary.setdefault(word, len(vocabulary)) for word in words_of(text)] for text in texts]
-    row = np.repeat(np.arange(len(texts)), [len(one) for one in held])
-    word = np.fromiter(chain.from_iterable(held), dtype=np.int64, count=row.size)
-    n = len(vocabulary) + 1
-    follows = np.flatnonzero(row[1:] == row[:-1])
-    pair = (word[follows] + 1) * n + word[follows + 1]
-    gram, column = np.unique(np.concatenate([word, pair]), return_inverse=True)
-    cell = np.unique(np.concatenate([row, row[follows]]) * gram.size + column)
-    row, column = cell // max(gram.size, 1), cell % max(gram.size, 1)
-    order = np.lexsort((scattered(column.astype(np.uint64)), row))
-    row, column = row[order], column[order]
-    kept = np.arange(row.size) - np.searchsorted(row, row) < MOST_GRAMS
-    row, column = row[kept], column[kept]
-    size = np.bincount(row, minlength=len(texts))
-    data = (1 / np.sqrt(size[row])).astype(np.float32)
-    return sp.csr_matrix((data, (row, column)), shape=(len(texts), max(gram.size, 1)))
-
-
-def merged_texts(
-    samples: Sequence[tuple[int | None, Sequence[SampledText]]], most: int = TEXTS
-) -> tuple[list[SampledText], int | None]:
-    """Sampled texts of several batches under one limit, at most so many; and that limit."""
-    limits = [limit for limit, _ in samples if limit is not None]
-    limit = min(limits, default=None)
-    kept = [one for _, texts in samples for one in texts if limit is None or one.key < limit]
-    if len(kept) > most:
-        kept.sort(key=lambda one: one.key)
-        limit = kept[most].key
-        kept = [one for one in kept if one.key < limit]
-    return kept, limit
 
 
 def validated(

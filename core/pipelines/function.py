@@ -28,6 +28,7 @@ from core.numerics.weak import (
     voted_balance,
     winners,
 )
+from core.pipelines.holdout import certain_codes
 from core.selectors.agreement import Scope, answer_columns, gold_columns
 from core.selectors.function import (
     ItemRow,
@@ -40,6 +41,7 @@ from core.selectors.function import (
     stream_items,
     voting_runs,
 )
+from core.selectors.label import settled_classes
 from core.selectors.question import QuestionSpec, schema_of
 from core.services.function import (
     NewFunction,
@@ -451,7 +453,7 @@ def reference_of(project: Project, voters: Voters) -> Reference:
 def resolved(
     project: Project, voters: Voters, scope: Scope, among: QuerySet[Item] | None = None
 ) -> tuple[Ints, Ints]:
-    """People's labels by majority of their certain answers: items (ids, ascending) and class codes.
+    """People's labels, settled or by majority of their certain answers: items (ids, ascending) and class codes.
 
     ``among`` narrows them to some items; ties are left out.
     """
@@ -462,8 +464,11 @@ def resolved(
     consensus = resolve(table, LabelRule.MAJORITY, columns.uncertain)
     code = np.full(len(columns.names) + 1, -1)  # the last is a tie
     code[np.flatnonzero(~columns.uncertain)] = np.arange(len(voters.class_names))
-    label = code[consensus.label]
-    return items[consensus.item][label >= 0], label[label >= 0]
+    label, found = code[consensus.label], items[consensus.item]
+    settled, code_of = settled_classes(project, voters.question), certain_codes(voters.question)
+    held = np.isin(found, np.array(list(settled), dtype=np.int64))
+    label[held] = [code_of.get(settled[pk], -1) for pk in found[held].tolist()]
+    return found[label >= 0], label[label >= 0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from core.numerics.aggregation import Rule, certain_answers, resolve
 from core.numerics.metrics import ClassQuality
 from core.numerics.table import Ints, LabelTable
 from core.selectors.agreement import Scope, answer_columns, gold_columns
+from core.selectors.label import settled_classes
 from core.selectors.question import QuestionSpec
 from core.selectors.selection_report import holdout_of, said_of_holdout
 
@@ -32,7 +33,9 @@ def certain_names(question: QuestionSpec) -> list[str]:
 
 
 def holdout_labels(project: Project, question: QuestionSpec) -> Labelled:
-    """The labels that the holdout has today: gold, else the certain class that most people gave; ties have none."""
+    """The labels that the holdout has today: gold, else what a person settled, else the certain
+    class that most people gave; ties have none.
+    """
     ids = np.array(sorted(holdout_of(project).values_list("pk", flat=True)), dtype=np.int64)
     columns = answer_columns(project, question, Scope(), holdout_of(project).order_by())
     here = np.isin(columns.item, ids)
@@ -43,6 +46,9 @@ def holdout_labels(project: Project, question: QuestionSpec) -> Labelled:
     label = np.full(ids.size, -1)
     one = found.label >= 0
     label[found.item[one]] = found.label[one]
+    settled, code_of = settled_classes(project, question), certain_codes(question)
+    held = np.isin(ids, np.array(list(settled), dtype=np.int64))
+    label[held] = [code_of.get(settled[pk], -1) for pk in ids[held].tolist()]
     gold = gold_columns(project, question, Scope(), columns.names)
     there = np.isin(gold.item, ids) & np.isin(gold.label, codes)
     label[np.searchsorted(ids, gold.item[there])] = np.searchsorted(codes, gold.label[there])

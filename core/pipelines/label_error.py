@@ -27,6 +27,7 @@ from core.numerics.table import Floats, Ints, LabelTable, condense
 from core.pipelines.features import ready_features
 from core.pipelines.training_set import TrainingSet, training_set
 from core.selectors.agreement import Scope, answer_columns
+from core.selectors.label import settled_classes
 from core.selectors.label_error import checked_items
 from core.selectors.moment import one_moment
 from core.selectors.progress import changes_of
@@ -152,7 +153,8 @@ def _by_consensus(project: Project, question: QuestionSpec) -> tuple[list[NewErr
     """
     with one_moment():
         columns = answer_columns(project, question, Scope())
-        checked = checked_items(project, np.unique(columns.item).tolist())
+        settled = settled_classes(project, question)  # what a person has decided is not in doubt
+        checked = checked_items(project, set(np.unique(columns.item).tolist()) - set(settled))
     columns = columns.keep(np.isin(columns.item, checked.item))
     if len(columns) == 0:
         return [], Rule.MAJORITY.value

@@ -199,7 +199,10 @@ def _number(name: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """Something that was changed. ``opens`` tells whether people may answer otherwise from it on."""
+    """Something that was changed.
+
+    ``opens`` tells whether people may answer otherwise from it on; ``adds``, that it only added answers of others.
+    """
 
     kind: str
     at: datetime
@@ -208,6 +211,7 @@ class Event:
     class_ids: tuple[int, ...] = ()
     queues: tuple[int, ...] = ()
     same_people: bool = False
+    adds: bool = False
     mapping: Mapping | None = None
     void: Void | None = None
 
@@ -303,8 +307,16 @@ def _relabel(one: Relabel, counts: RelabelCounts | None) -> Event:
         "n_waiting": counts.waiting if counts else 0,
         "n_drawn": counts.drawn if counts else 0,
     }
-    opens = one.guideline_id is None and one.to != RelabelTo.OTHERS
-    return Event("relabel", one.created_at, told, opens=opens, queues=(one.pk,), same_people=_all_same([one]))
+    own, adds = one.guideline_id is None, one.to == RelabelTo.OTHERS
+    return Event(
+        "relabel",
+        one.created_at,
+        told,
+        opens=own and not adds,
+        queues=(one.pk,),
+        same_people=_all_same([one]),
+        adds=own and adds,
+    )
 
 
 def _all_same(queues: Sequence[Relabel]) -> bool:
@@ -399,7 +411,7 @@ class _Judge:
         told = []
         for event in events:
             later = [other.at for other in opening if other.at > event.at]
-            until = min(later, default=None) if event.opens else None
+            until = min(later, default=None) if event.opens or event.adds else None
             told.append(
                 {
                     "kind": event.kind,
@@ -416,7 +428,9 @@ class _Judge:
             return self._by_reading(event)
         if event.void is not None:
             return self._by_void(event.void)
-        return self._by_answers(event, None if until is None else until.timestamp()) if event.opens else None
+        if not (event.opens or event.adds):
+            return None
+        return self._by_answers(event, None if until is None else until.timestamp())
 
     # The same answers, otherwise read or counted
 
@@ -468,6 +482,8 @@ class _Judge:
         history, at = self.history, event.moment
         before, now = history.standing(at), history.standing(until)
         since = now[history.at[now] >= at]
+        if event.adds:  # one answer more: what was answered before still stands beside it
+            since = now[np.isin(history.item[now], history.item[since])]
         classes = self.reading.touched(event.class_ids)
         fair = np.array(
             sorted(set().union(*(self.drawn.get(pk, set()) for pk in event.queues))), dtype=np.int64
@@ -478,7 +494,7 @@ class _Judge:
             alpha(self.reading.scale) if classes is None else alpha_of_classes(classes),
         )
         pair = self._tables(anew, since, fair)
-        if np.count_nonzero(_on_both_sides(pair)) >= LEAST_PAIRED:
+        if event.adds or np.count_nonzero(_on_both_sides(pair)) >= LEAST_PAIRED:
             overall = {name: compare_pairs(*pair, made(self.reading)) for name, made in _OVERALL.items()}
             touched = (
                 None

@@ -10,17 +10,11 @@ from django.utils.translation import gettext_noop
 from core.choices import Gate, Severity
 from core.exceptions import Invalid
 from core.models import Batch, DataSchema, Import, Job, Membership, Project, ValidationRule
+from core.numerics.copies import merged_texts
+from core.numerics.findings import KIND_OF, NOTE, Finding
 from core.numerics.profile import KINDS, MIXED, QUANTITY, Profiler, Row, SampledText, text_of
 from core.numerics.rules import ARGS, BadRule, Rule, Watch, parse_rule
-from core.numerics.validation import (
-    KIND_OF,
-    NOTE,
-    Finding,
-    infer_schema,
-    merged_texts,
-    pooled,
-    validated,
-)
+from core.numerics.validation import infer_schema, pooled, validated
 from core.selectors.validation import (
     CheckedRow,
     batch_rows,
@@ -281,6 +275,8 @@ def _said(found: Finding) -> dict[str, str]:
 
 def percent(share: float) -> str:
     """A share in words that are short."""
+    if not share:
+        return "0 %"
     if 0 < share < 0.001:  # noqa: PLR2004 -- a tenth of a percent
         return "< 0.1 %"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"  # noqa: PLR2004 -- two digits

@@ -35,6 +35,8 @@ def document_of(project: Project) -> dict[str, Any]:
             "per_person_minimum": project.retest_minimum,
         },
         "gold_rate": float(project.gold_rate),
+        "gold_bound": None if project.gold_bound is None else float(project.gold_bound),
+        "validation_gate": project.validation_gate,
         "adaptive": {
             "most": project.overlap_most,
             "sure": float(project.overlap_sure),

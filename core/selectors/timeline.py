@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, Exists, F, Min, OuterRef, Q
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from core.choices import AuditPart, ItemState, Pass, QuestionKind, RelabelTo, TrainingState
@@ -32,6 +32,8 @@ from core.selectors.relabel import DRAWN, WAITS
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+MOST_OUTSIDE = 200_000  # answers; they prove nothing, and need not be waited for
 
 
 @dataclass(frozen=True)
@@ -86,18 +88,18 @@ class History:
 
 
 def history_of_answers(project: Project, question: QuestionSpec) -> History:
-    """Every revision of the answers that count between people, and of those that were voided."""
-    rows = (
-        Annotation.objects.filter(
-            annotator__project=project,
-            pass_kind=Pass.NORMAL,
-            repeat=1,
-            item_version=F("item__version"),
-        )
-        .exclude(item__state=ItemState.WITHDRAWN)
-        .annotate(at=Coalesce("answered_at", "created_at"))
-        .order_by("item_id", "annotator_id", "revision")
-    )
+    """Every revision of the answers that count between people, and of those that were voided.
+
+    Where more than MOST_OUTSIDE lie outside the audit slice, only those there that were sent out again.
+    """
+    counted = Annotation.objects.filter(
+        annotator__project=project, pass_kind=Pass.NORMAL, repeat=1, item_version=F("item__version")
+    ).exclude(item__state=ItemState.WITHDRAWN)
+    if counted.filter(item__audit=AuditPart.NONE).count() > MOST_OUTSIDE:
+        sent = RelabelItem.objects.filter(item=OuterRef("item"))
+        counted = counted.filter(~Q(item__audit=AuditPart.NONE) | Exists(sent))
+    rows = counted.annotate(at=Coalesce("answered_at", "created_at"))
+    rows = rows.order_by("item_id", "annotator_id", "revision")
     columns = ("pk", "item_id", "annotator_id", "at", "voided", "void_id", "item__audit")
     given = [
         (pk, item, person, at.timestamp(), (void or -1) if voided else 0, audit != AuditPart.NONE)
@@ -108,7 +110,7 @@ def history_of_answers(project: Project, question: QuestionSpec) -> History:
         if given
         else (np.zeros(0, dtype=np.int64) for _ in range(6))
     )
-    values, raw = _values(project, question)
+    values, raw = _values(question, counted)
     value = np.array([values.get(pk, -1) for pk in pks.tolist()], dtype=np.int64)
     return History(
         item=item.astype(np.int64),
@@ -133,12 +135,10 @@ def _of_chains(item: Ints, person: Ints, void: Ints) -> Ints:
     return found
 
 
-def _values(project: Project, question: QuestionSpec) -> tuple[dict[int, int], list[Any]]:
+def _values(question: QuestionSpec, annotations: QuerySet[Annotation]) -> tuple[dict[int, int], list[Any]]:
     """By annotation the place of its raw answer to the question, and the raw answers."""
-    answers = Answer.objects.filter(question_id=question.id, annotation__annotator__project=project).filter(
-        annotation__pass_kind=Pass.NORMAL, annotation__repeat=1
-    )
-    answers = answers.order_by()
+    wanted = annotations.order_by().values("pk")
+    answers = Answer.objects.filter(question_id=question.id, annotation__in=wanted).order_by("annotation_id")
     codes: dict[Any, int] = {}
     if question.kind == QuestionKind.MULTIPLE:
         ticked: defaultdict[int, set[int]] = defaultdict(set)

@@ -226,6 +226,7 @@ def _store_relabel(lease: Lease, key: str, work: Work, checked: list[CheckedAnsw
     served = RelabelPlace.objects.filter(
         item=lease.item_id, annotator=lease.annotator_id, annotation=None, dropped=False
     ).update(annotation=annotation)
+    lease.annotator.waiting = max(lease.annotator.waiting - served, 0)
     return _Stored(annotation, first, 0, served)
 
 

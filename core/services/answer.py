@@ -75,8 +75,8 @@ def _class_of(question: QuestionSpec, value: Any) -> ClassSpec:
 def _check_multiple(question: QuestionSpec, value: Any) -> CheckedAnswer:
     if not isinstance(value, list):
         raise ValueRefused("not-a-list", f"{question.key!r} takes a list of classes")
-    if len(value) > len(question.classes):
-        raise ValueRefused("too-many-classes", f"{question.key!r} has {len(question.classes)} classes")
+    if len(value) > len(question.reads):
+        raise ValueRefused("too-many-classes", f"{question.key!r} has {len(question.reads)} classes")
     chosen = {spec.id: spec for spec in (_class_of(question, name) for name in value)}
     return CheckedAnswer(question, classes=tuple(sorted(chosen.values(), key=lambda spec: spec.order)))
 

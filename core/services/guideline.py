@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from core.access import LEADS
-from core.choices import AuditPart, InquiryState, NoticeKind
+from core.choices import InquiryState, NoticeKind
 from core.exceptions import Invalid, Missing, Stale
 from core.models import (
     GuidelineExample,
@@ -16,7 +17,6 @@ from core.models import (
     LabelClass,
     Membership,
     Project,
-    TrainingItem,
     User,
 )
 from core.services.archive import check_open
@@ -25,7 +25,7 @@ from core.services.notice import notify
 
 LONGEST_GUIDELINE = 200_000
 LONGEST_NOTE = 500
-MOST_EXAMPLES = 500
+MOST_EXAMPLES = 200
 EXAMPLE_FIELDS = frozenset({"item", "class", "question", "near_miss", "note"})
 Rows = list[dict[str, str]]
 
@@ -54,7 +54,10 @@ def publish_guideline(
     ``examples`` are ``{"item": external id, "question": key, "class": name or None, "near_miss", "note"}``; None
     keeps those of the version before. ``touches`` are ids of the classes whose rules it changes. ``seen`` is the
     number of the version that its writer started from. ``inquiry_id`` is the question of an annotator that became
-    a rule of it.
+    a rule of it; they are told.
+
+    An item with gold is no example: shown to everybody, it could not test anybody any more. What got gold since it
+    became one is left out when examples are kept.
 
     Raises Stale, Invalid ``guideline-too-long``, ``bad-character``, ``bad-note``, ``bad-examples``, ``unknown-class``,
     Missing without such an inquiry; Conflict in an archive.
@@ -82,7 +85,7 @@ def publish_guideline(
         raise Invalid("unknown-class", "Not all of these are classes of this project.")
     version.touches.set(classes)
     if inquiry_id is not None:
-        _close(project, inquiry_id, version)
+        _make_rule(membership, inquiry_id, version)
     project.guideline = version
     project.save(update_fields=["guideline"])
     record(
@@ -99,10 +102,22 @@ def publish_guideline(
     return version
 
 
-def _close(project: Project, inquiry_id: int, version: GuidelineVersion) -> None:
-    found = Inquiry.objects.filter(pk=inquiry_id, item__project=project)
-    if not found.update(state=InquiryState.RULE, guideline=version):
+def _make_rule(membership: Membership, inquiry_id: int, version: GuidelineVersion) -> None:
+    """A question became a rule: that is its answer, where it had none."""
+    inquiry = (
+        Inquiry.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("item")
+        .filter(pk=inquiry_id, item__project=membership.project_id)
+        .first()
+    )
+    if inquiry is None:
         raise Missing
+    rows = Inquiry.objects.filter(pk=inquiry.pk)
+    rows.update(state=InquiryState.RULE, guideline=version)
+    rows.filter(answered_at=None).update(answered_by=membership.user, answered_at=Now())
+    if inquiry.annotator_id != membership.pk:
+        told = {"inquiry": inquiry.pk, "item": inquiry.item.external_id, "version": version.number}
+        notify([inquiry.annotator_id], NoticeKind.ANSWERED, **told)
 
 
 def _write_examples(
@@ -113,7 +128,7 @@ def _write_examples(
     if examples is not None:
         GuidelineExample.objects.bulk_create(_checked_examples(version, examples))
         return
-    kept = before.examples.all() if before else ()
+    kept = before.examples.filter(item__gold=None) if before else ()
     GuidelineExample.objects.bulk_create(
         GuidelineExample(
             version=version,
@@ -139,23 +154,22 @@ def _checked_examples(
     items, classes = _things(version.project, examples)
     for order, example in enumerate(examples):
         wrong = _wrong_with(example, items, classes)
-        if wrong:
+        if wrong is None:
+            item, spec = items[example["item"]], _class_of(example, classes)
+            place = (spec.pk if spec else None, item.pk)
+            wrong = REPEATED if place in seen else None
+            seen.add(place)
+        if wrong is not None:
             pointer = f"/examples/{order}"
             errors.append({"field": pointer, "pointer": pointer, "code": wrong[0], "detail": wrong[1]})
             continue
-        item = items[example["item"]]
-        spec = _class_of(example, classes)
-        place = (spec and spec.pk, item.pk)
-        if place in seen:
-            continue
-        seen.add(place)
         made.append(
             GuidelineExample(
                 version=version,
                 item=item,
                 label_class=spec,
-                near_miss=bool(example.get("near_miss", False)),
-                note=str(example.get("note") or ""),
+                near_miss=example.get("near_miss", False),
+                note=example.get("note") or "",
                 order=order,
             )
         )
@@ -164,18 +178,22 @@ def _checked_examples(
     return made
 
 
-Classes = dict[tuple[str | None, str], LabelClass]
+Classes = dict[tuple[str | None, str], LabelClass | None]
+REPEATED = ("repeated-example", "This item is an example of this class already.")
+HAS_GOLD = ("has-gold", "This item has gold: shown to everybody, it could not test anybody any more.")
 
 
 def _things(project: Project, examples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Item], Classes]:
-    names = {str(one.get("item")) for one in examples if isinstance(one, Mapping)}
+    """The items by their ids, and the classes as they are read by question and name; None where a name is in two."""
+    names = {one["item"] for one in examples if isinstance(one, Mapping) and isinstance(one.get("item"), str)}
     items = Item.objects.filter(project=project, external_id__in=names).prefetch_related("gold")
     classes: Classes = {}
-    for spec in LabelClass.objects.filter(question__project=project).select_related(
-        "question", "merged_into"
-    ):
-        classes[spec.question.key, spec.name] = spec.merged_into or spec
-        classes.setdefault((None, spec.name), spec.merged_into or spec)
+    rows = LabelClass.objects.filter(question__project=project).select_related("question", "merged_into")
+    for spec in rows:
+        read = spec.merged_into or spec
+        classes[spec.question.key, spec.name] = read
+        known = classes.get((None, spec.name), read)
+        classes[None, spec.name] = read if known and known.question_id == read.question_id else None
     return {item.external_id: item for item in items}, classes
 
 
@@ -185,24 +203,21 @@ def _class_of(example: Mapping[str, Any], classes: Classes) -> LabelClass | None
 
 
 def _wrong_with(example: Any, items: dict[str, Item], classes: Classes) -> tuple[str, str] | None:
+    """The code and the sentence of what is wrong with one example."""
     if not isinstance(example, Mapping) or set(example) - EXAMPLE_FIELDS:
         return "bad-example", "An example has item, class, question, near_miss and note."
+    texts = (example.get("class"), example.get("question"), example.get("note"))
+    flag = example.get("near_miss", False)
+    if not isinstance(flag, bool) or any(text is not None and not isinstance(text, str) for text in texts):
+        return "bad-example", "class, question and note are texts, near_miss is true or false."
     note = example.get("note") or ""
-    if not isinstance(note, str) or len(note) > LONGEST_NOTE or "\0" in note:
+    if len(note) > LONGEST_NOTE or "\0" in note:
         return "bad-note", f"A note is a text of at most {LONGEST_NOTE} characters."
     if not isinstance(example.get("item"), str) or example["item"] not in items:
         return "unknown-item", f"The project has no item {str(example.get('item'))[:80]!r}."
     if example.get("class") is not None and _class_of(example, classes) is None:
-        return "unknown-class", f"There is no class {str(example['class'])[:80]!r} here."
-    if items[example["item"]].gold.all():
-        return "has-gold", "This item has gold: shown to everybody, it could not test anybody any more."
-    return None
-
-
-def known_to_all(items: Collection[Item]) -> list[Item]:
-    """Those of the items whose use as an example touches what is estimated: the audit slice, training rounds."""
-    training = set(TrainingItem.objects.filter(item__in=items).values_list("item_id", flat=True))
-    return [item for item in items if item.audit != AuditPart.NONE or item.pk in training]
+        return "unknown-class", f"There is no class {example['class'][:80]!r} here, or in several questions."
+    return HAS_GOLD if items[example["item"]].gold.all() else None
 
 
 def mark_read(membership: Membership, number: int) -> None:

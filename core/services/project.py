@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest, Least
 from django.utils.text import slugify
 
 from core.access import Actor, may_create_projects
-from core.choices import AuditPart, ItemState, ProjectState, Role, Strategy
+from core.choices import AuditPart, Gate, ItemState, ProjectState, Role, Strategy
 from core.exceptions import Conflict, Invalid, NotAllowed, Stale
 from core.models import Item, Membership, Project, ProjectTotals, User
 from core.selectors.project import document_of
@@ -39,6 +39,8 @@ FIELDS = frozenset(
         "lease_minutes",
         "retest",
         "gold_rate",
+        "gold_bound",
+        "validation_gate",
         "adaptive",
         "selection",
         "guideline",
@@ -50,7 +52,8 @@ FIELDS = frozenset(
 OVERLAPS = frozenset({"overlap", "audit_overlap", "overlap_most"})
 MOST_RETEST_RATE = Decimal("0.5")
 LEAST_SURE, MOST_SURE = Decimal("0.5"), Decimal("0.999")
-CLEARED = frozenset({"overlap_most", "overlap_budget"})  # settings that can be nothing
+LEAST_BOUND, MOST_BOUND = Decimal("0.01"), Decimal("0.99")
+CLEARED = frozenset({"overlap_most", "overlap_budget", "gold_bound"})  # settings that can be nothing
 SETTINGS = FIELDS - {"slug", "guideline", "questions", "seed"}
 SELECTION = frozenset({"on", "strategy", "size", "seed", "question"})
 LEAST_SIZE, MOST_SIZE = 5, 500
@@ -131,6 +134,13 @@ def _settings(document: dict[str, Any], problems: Problems) -> dict[str, Any]:
     for name in ("audit_fraction", "gold_rate"):
         if name in document:
             fields[name] = _share(document[name], f"/{name}", problems)
+    if "gold_bound" in document:
+        bound = document["gold_bound"]
+        fields["gold_bound"] = (
+            None if bound is None else _share(bound, "/gold_bound", problems, LEAST_BOUND, MOST_BOUND)
+        )
+    if "validation_gate" in document:
+        fields["validation_gate"] = _gate(document["validation_gate"], problems)
     if "retest" in document:
         fields.update(_retest(document["retest"], problems))
     if "adaptive" in document:
@@ -160,6 +170,13 @@ def _share(
         problems.add(pointer, "out-of-range", f"This is a number from {least} to {most}")
         return None
     return round(share, 3)
+
+
+def _gate(value: Any, problems: Problems) -> str | None:
+    if not isinstance(value, str) or value not in Gate.values:
+        problems.add("/validation_gate", "bad-gate", f"validation_gate is one of {', '.join(Gate.values)}")
+        return None
+    return value
 
 
 def _retest(value: Any, problems: Problems) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from core.choices import Pass, RelabelTo, TrainingState
 from core.models import Annotation, Item, Membership, Project, Trainee
 from core.services.progress import recount
 from tests.conftest import Actors, client_of
+from tests.factories.answers import make_answer
 from tests.factories.item import make_items
 from tests.factories.queue import make_place, make_training_round, send_through
 from tests.journeys.label_site import PAINTED
@@ -69,7 +70,8 @@ def alice(chromium: Browser, live_server: LiveServer, actors: Actors) -> Iterato
 def test_a_training_round_by_keys(bob: Desk, actors: Actors, items: list[Item]) -> None:
     member = actors.membership(actors.bob)
     training = make_training_round(actors.project, items[4:], pass_mark="0.9", tries=2)
-    make_place(items[1], member, to=RelabelTo.NAMED)
+    make_answer(actors.membership(actors.carol), items[1], {"answer": "no"})
+    make_place(items[1], member, to=RelabelTo.NAMED, blind=False)
     send_through(member, training)
     walk, page = bob.walk, bob.walk.page
     bob.open("label/")
@@ -110,14 +112,19 @@ def test_a_training_round_by_keys(bob: Desk, actors: Actors, items: list[Item]) 
     page.wait_for_function("id => document.querySelector('#item').dataset.item === id", arg="item-2")
     expect(page.locator("#training-note")).to_have_count(0)
     settle(page)
+    expect(page.locator("#earlier")).to_have_text("Earlier answer: no")
+    walk.check("sent-again")
     press(page, "1")  # what was sent to just Bob, and then the queue
     assert shown(page) == "item-1"
+    expect(page.locator("#earlier")).to_be_hidden()
     wait_saved(page)
     assert list(Trainee.objects.values_list("attempt", "right", "state")) == [
         (1, 1, TrainingState.FAILED),
         (2, 2, TrainingState.PASSED),
     ]
-    kinds = list(Annotation.objects.order_by("pk").values_list("pass_kind", flat=True))
+    kinds = list(
+        Annotation.objects.filter(annotator=member).order_by("pk").values_list("pass_kind", flat=True)
+    )
     assert kinds == [Pass.TRAINING] * 4 + [Pass.NORMAL]
     assert Membership.objects.get(pk=member.pk).waiting == 0
 

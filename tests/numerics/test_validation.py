@@ -1,22 +1,24 @@
 """The tests behind the findings: levels kept, effects asked, bounds learnt or set."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 from scipy.special import betainc
 
-from core.numerics.profile import SampledText, TextSample
-from core.numerics.validation import (
-    LEVEL,
-    Finding,
-    duplicate_findings,
-    fences,
-    homogeneous,
-    judged,
-    kolmogorov_smirnov,
-    merged_texts,
-    more_often,
-    pooled,
-)
+from core.numerics.copies import duplicate_findings, merged_texts
+from core.numerics.findings import LEVEL, Finding, homogeneous, judged, kolmogorov_smirnov, more_often
+from core.numerics.profile import Document, Profiler, SampledText, TextSample
+from core.numerics.validation import fences, infer_schema, pooled, validated
+
+
+class CityRow(NamedTuple):
+    """A row as an import reads it."""
+
+    number: int
+    id: str | None
+    data: dict[str, Any]
+    meta: dict[str, Any]
 
 
 def test_a_maximum_exceeded_k_times_has_the_probability_q_to_the_k() -> None:
@@ -155,3 +157,18 @@ def test_copies_are_told_by_where_they_stand() -> None:
         "near-duplicates-earlier": 2,
         "near-duplicates-splits": 2,
     }
+
+
+def test_a_handful_of_rows_with_one_rare_category_is_no_alarm() -> None:
+    def batch(cities: list[str], schema: Document | None = None) -> Profiler:
+        profiler = Profiler(schema)
+        rows = [CityRow(number, None, {"city": city}, {}) for number, city in enumerate(cities, 1)]
+        profiler.add(rows, [False] * len(rows))
+        return profiler
+
+    first = batch([f"city {n % 40}" for n in range(1000)])
+    schema, reference = infer_schema(first.profile()), pooled([first.profile()])
+    few = validated(batch(["city 1", "city 2", "city 3", "new town"], schema), schema, reference)
+    assert [(one.code, one.severity, one.n) for one in few] == [("unseen-category", "note", 1)]
+    many = validated(batch(["city 1"] * 60 + ["new town"] * 40, schema), schema, reference)
+    assert ("unseen-category", "stop") in {(one.code, one.severity) for one in many}

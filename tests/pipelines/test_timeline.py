@@ -10,6 +10,7 @@ from django.db.models import F
 from core.choices import AuditPart, MappingKind, RelabelTo, TrainingState
 from core.models import (
     Annotation,
+    Answer,
     GuidelineVersion,
     Item,
     LabelClass,
@@ -47,9 +48,24 @@ class Birds:
         self.people = [actors.membership(one) for one in (actors.bob, actors.carol, actors.dave)]
         self.items = make_items(self.project, *(f"a{n:02}" for n in range(60)), audit=AuditPart.STREAM)
         self.items += make_items(self.project, *(f"b{n:02}" for n in range(20)))
-        for place, item in enumerate(self.items):
-            for person in self.people:
-                self.say(person, item, self.before(person, place), day=place / 4)
+        self.answer_first()
+
+    def answer_first(self) -> None:
+        ids = {spec.name: spec.pk for spec in self.question.classes.all()}
+        given = [(place, person) for place in range(len(self.items)) for person in self.people]
+        made = Annotation.objects.bulk_create(
+            Annotation(
+                item=self.items[place],
+                annotator=person,
+                guideline_id=self.project.guideline_id or 0,
+                created_at=START + timedelta(days=place / 4),
+            )
+            for place, person in given
+        )
+        Answer.objects.bulk_create(
+            Answer(annotation=one, question=self.question, label_class_id=ids[self.before(person, place)])
+            for one, (place, person) in zip(made, given, strict=True)
+        )
 
     def before(self, person: Membership, place: int) -> str:
         if person == self.people[0] and place % 3 < 2 and place % 2:
@@ -155,6 +171,23 @@ def test_answers_given_in_sight_of_the_earlier_ones_prove_nothing(birds: Birds) 
     found = change(timeline_report(birds.project), "guideline")["comparison"]
     assert found["design"] == "independent"
     assert found["elsewhere"]["n_items"] == 30
+
+
+def test_one_more_answer_is_held_against_the_answers_without_it(birds: Birds) -> None:
+    """Alice, who is sure, answers twenty drawn items and five that were sent out for their answers."""
+    queue = birds.queue(birds.items[:20], day=31, drawn=True)
+    RelabelItem.objects.bulk_create(RelabelItem(relabel=queue, item=item) for item in birds.items[20:25])
+    Relabel.objects.filter(pk=queue.pk).update(to=RelabelTo.OTHERS)
+    alice = birds.actors.membership(birds.actors.alice)
+    for place, item in enumerate(birds.items[:25]):
+        birds.say(alice, item, KINDS[place % 3], day=32)
+    found = change(timeline_report(birds.project), "relabel")["comparison"]
+    assert found["design"] == "paired"
+    percent = found["overall"]["percent"]
+    assert percent["difference"]["n_items"] == 20
+    assert percent["after"]["n_pairs"] == 20 * 6
+    assert percent["difference"]["value"] > 0
+    assert found["elsewhere"]["n_items"] == 5
 
 
 def test_new_items_are_compared_with_earlier_ones(birds: Birds) -> None:
@@ -273,6 +306,20 @@ def test_several_classes_and_numbers_have_a_timeline_too(actors: Actors) -> None
         last = timeline_report(project, key)["course"][-1]["alpha"]
         same = agreement_report(project, key, items="audit")["coefficients"]["krippendorff_alpha"]
         assert last["value"] == pytest.approx(same["value"])
+
+
+def test_of_very_many_answers_outside_only_those_sent_out_again_are_read(
+    birds: Birds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = birds.version("finch", "sparrow")
+    queue = birds.queue(birds.items[60:65], day=30.1, guideline=version)
+    birds.answer_again(birds.items[60:65], queue)
+    whole = timeline_report(birds.project)
+    monkeypatch.setattr("core.selectors.timeline.MOST_OUTSIDE", 10)
+    part = timeline_report(birds.project)
+    assert part["course"][-1]["alpha"] == whole["course"][-1]["alpha"]
+    assert change(part, "guideline")["comparison"] == change(whole, "guideline")["comparison"]
+    assert change(part, "guideline")["comparison"]["elsewhere"]["n_items"] == 5
 
 
 def test_without_an_audit_slice_there_is_no_course(actors: Actors) -> None:

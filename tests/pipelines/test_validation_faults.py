@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from core.numerics.findings import KIND_OF, Finding
 from core.numerics.profile import Profiler
-from core.numerics.validation import KIND_OF, Finding, infer_schema, pooled, validated
+from core.numerics.validation import infer_schema, pooled, validated
 
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnop", k=2 + n % 8)) for n in range(1200)]
 CLASSES = frozenset({"yes", "no"})

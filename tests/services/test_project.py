@@ -30,6 +30,8 @@ RTE: dict[str, Any] = {
     "retest": {"after_days": 7, "rate": 0.03, "per_person_minimum": 30},
     "adaptive": {"most": 5, "sure": 0.9, "budget": 200},
     "gold_rate": 0.05,
+    "gold_bound": 0.8,
+    "validation_gate": "stop",
     "guideline": "Read *both* texts.",
     "questions": [
         {
@@ -105,6 +107,10 @@ def test_whoever_runs_the_server_makes_a_project_without_a_person(actors: Actors
         ({"audit_fraction": 1.5}, "/audit_fraction", "out-of-range"),
         ({"lease_minutes": "5"}, "/lease_minutes", "out-of-range"),
         ({"retest": 3}, "/retest", "not-an-object"),
+        ({"gold_bound": 1}, "/gold_bound", "out-of-range"),
+        ({"gold_bound": True}, "/gold_bound", "out-of-range"),
+        ({"validation_gate": "closed"}, "/validation_gate", "bad-gate"),
+        ({"validation_gate": ["stop"]}, "/validation_gate", "bad-gate"),
         ({"display": {"text": "html"}}, "/display", "bad-display"),
         ({"guideline": 5}, "/guideline", "not-a-text"),
         ({"webhook": "http://127.0.0.1/"}, "/webhook", "unknown-field"),

@@ -5,13 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db.models import F
 
 from core.access import Actor
 from core.choices import AuditPart, ItemState, Lane, NoticeKind, ProjectState, RelabelFor, RelabelTo
 from core.exceptions import Conflict, Invalid, Missing
 from core.models import (
     Annotation,
+    Answer,
     Event,
     GuidelineVersion,
     Item,
@@ -191,26 +191,11 @@ def test_a_reason_is_needed(actors: Actors, items: list[Item], reason: Any) -> N
 # --- To the same and to named people ------------------------------------------------------------------
 
 
-def revise(place: RelabelPlace, value: str) -> None:
-    """What a submit of a place comes to: a new revision of the person's answer, or a first one with a further place."""
-    own = Annotation.objects.filter(item=place.item, annotator=place.annotator, current=True).first()
-    if own is not None:
-        Annotation.objects.filter(pk=own.pk).update(current=False)
-    made = make_answer(
-        place.annotator,
-        place.item,
-        {"answer": value},
-        revision=own.revision + 1 if own else 1,
-        relabel=place.relabel,
-    )
-    if own is None:
-        Item.objects.filter(pk=place.item_id).update(
-            target=F("target") + 1, extra=F("extra") + 1, done=F("done") + 1
-        )
-        Membership.objects.filter(pk=place.annotator_id).update(answered=F("answered") + 1)
-    RelabelPlace.objects.filter(pk=place.pk).update(annotation=made)
-    Membership.objects.filter(pk=place.annotator_id).update(waiting=F("waiting") - 1)
-    recount(place.item.project_id)
+def answer_place(place: RelabelPlace, value: str) -> None:
+    """The person of a place is handed its item next, and answers it."""
+    (lease,) = hand_out(place.annotator, 1).leases
+    assert (lease.item_id, lease.relabel_id) == (place.item_id, place.relabel_id)
+    submit(Actor(place.annotator.user), lease.pk, str(uuid4()), Work({"answer": value}, count=0))  # type: ignore[arg-type]
 
 
 def waiting(actors: Actors, user: Any) -> int:
@@ -309,8 +294,8 @@ def test_progress_counts_items_and_people_and_whose_answers_changed(
     first, second, _third = RelabelPlace.objects.select_related(
         "item", "annotator__project", "relabel"
     ).order_by("pk")
-    revise(first, "yes")
-    revise(second, "no")
+    answer_place(first, "yes")
+    answer_place(second, "no")
     (told,) = progress_of_relabels(actors.project, relabels_of(actors.project.pk))
     assert (told.items, told.answered, told.waiting, told.dropped) == (3, 2, 1, 0)
     assert (told.kept, told.changed, told.tied) == (1, 1, 0)
@@ -325,13 +310,28 @@ def test_closing_drops_what_nobody_has_in_hand(actors: Actors, items: list[Item]
     sent = send_again(lead, [item.pk for item in items[:3]], "A rule", order=Order(to=RelabelTo.SAME))
     assert sent.relabel is not None
     first = RelabelPlace.objects.select_related("item", "annotator__project", "relabel").earliest("pk")
-    revise(first, "no")
+    answer_place(first, "no")
     assert close_relabel(lead, sent.relabel.pk) == 2
     assert waiting(actors, actors.bob) == 0
     (told,) = progress_of_relabels(actors.project, relabels_of(actors.project.pk))
     assert (told.answered, told.waiting, told.dropped) == (1, 0, 2)
     assert Annotation.objects.get(item=items[0], current=True).relabel_id == sent.relabel.pk
     assert close_relabel(lead, sent.relabel.pk) == 0
+
+
+def test_what_somebody_has_in_hand_when_a_queue_is_closed_can_be_answered(
+    actors: Actors, items: list[Item]
+) -> None:
+    lead = member(actors, actors.alice)
+    sent = send_again(lead, [item.pk for item in items[:2]], "A rule", order=Order(to=RelabelTo.SAME))
+    assert sent.relabel is not None
+    (lease,) = hand_out(member(actors, actors.bob), 1).leases
+    assert close_relabel(lead, sent.relabel.pk) == 1
+    assert waiting(actors, actors.bob) == 1
+    submit(Actor(actors.bob), lease.pk, str(uuid4()), Work({"answer": "no"}, count=0))
+    assert waiting(actors, actors.bob) == 0
+    (told,) = progress_of_relabels(actors.project, relabels_of(actors.project.pk))
+    assert (told.answered, told.waiting, told.dropped) == (1, 0, 1)
 
 
 def test_closing_a_queue_for_others_takes_the_further_places_back(actors: Actors, items: list[Item]) -> None:
@@ -347,6 +347,29 @@ def test_closing_a_queue_for_others_takes_the_further_places_back(actors: Actors
     assert progress_of(actors.project.pk).items_done == 2
     with pytest.raises(Missing):
         close_relabel(Membership.objects.get(user=actors.eve), sent.relabel.pk)
+
+
+@pytest.mark.parametrize("to", [RelabelTo.OTHERS, RelabelTo.SAME])
+def test_a_long_queue_takes_no_more_statements_than_a_short_one(
+    actors: Actors, to: RelabelTo, django_assert_max_num_queries: Any
+) -> None:
+    Project.objects.filter(pk=actors.project.pk).update(overlap=1)
+    made = make_items(Project.objects.get(pk=actors.project.pk), 60, target=1)
+    bob = member(actors, actors.bob)
+    answered = Annotation.objects.bulk_create(
+        Annotation(item=item, annotator=bob, guideline_id=actors.project.guideline_id or 0) for item in made
+    )
+    yes = LabelClass.objects.get(question__project=actors.project, name="yes")
+    Answer.objects.bulk_create(
+        Answer(annotation=one, question_id=yes.question_id, label_class=yes) for one in answered
+    )
+    Item.objects.filter(pk__in=[item.pk for item in made]).update(done=1, free=0)
+    Membership.objects.filter(pk=bob.pk).update(answered=60)
+    recount(actors.project.pk)
+    lead = member(actors, actors.alice)
+    with django_assert_max_num_queries(22):
+        sent = send_again(lead, [item.pk for item in made], "All", order=Order(to=to))
+    assert len(sent.sent) == 60
 
 
 # --- Which items --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from core.models import Event
+from core.selectors.audit import actor_name
 
 
 class EventOut(serializers.Serializer[Any]):
@@ -30,7 +31,7 @@ def event_out(event: Event) -> dict[str, Any]:
     return {
         "id": event.pk,
         "at": event.created_at,
-        "actor": event.actor.username if event.actor else None,
+        "actor": actor_name(event),
         "verb": event.verb,
         "thing": event.thing,
         "data": event.data,

@@ -1,11 +1,13 @@
 """Shapes of members, invitations and reset links."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
 
-from core.choices import Role
+from core.choices import PausedBecause, Role
 from core.models import Invitation, Membership
+from core.selectors.erasure import ErasureCounts
 from core.services.membership import LARGEST_CAP, LONGEST_INVITATION_DAYS, LONGEST_NOTE
 
 
@@ -21,6 +23,9 @@ class MemberOut(serializers.Serializer[Any]):
     answered = serializers.IntegerField()
     held = serializers.IntegerField()
     batches = serializers.ListField(child=serializers.CharField())
+    paused_because = serializers.ChoiceField(choices=PausedBecause.choices, allow_null=True)
+    paused_at = serializers.DateTimeField(allow_null=True)
+    erased_at = serializers.DateTimeField(allow_null=True)
     joined_at = serializers.DateTimeField()
 
 
@@ -74,6 +79,34 @@ class LinkOut(serializers.Serializer[Any]):
     link = serializers.URLField()
 
 
+class ErasureIn(serializers.Serializer[Any]):
+    """The member's present name, to make sure; it cannot be undone."""
+
+    name = serializers.CharField(required=False, max_length=200, help_text="Needed unless it is a dry run.")
+    dry_run = serializers.BooleanField(required=False, default=False, help_text="Only tell what it would do.")
+
+
+class ErasureOut(serializers.Serializer[Any]):
+    """What the person is called from now on, and what was done (in a dry run, would be).
+
+    `answers` stay; `texts` (comments, notes, questions) and `drafts` of theirs are emptied; `held` items go back;
+    `lines` of the log lose the name; `account` tells that the account was closed.
+    """
+
+    name = serializers.CharField()
+    answers = serializers.IntegerField()
+    texts = serializers.IntegerField()
+    drafts = serializers.IntegerField()
+    held = serializers.IntegerField()
+    lines = serializers.IntegerField()
+    account = serializers.BooleanField()
+
+
+def erasure_out(name: str, counts: ErasureCounts) -> dict[str, Any]:
+    """An erasure as the API tells it."""
+    return {"name": name, **asdict(counts)}
+
+
 def member_out(member: Membership) -> dict[str, Any]:
     """Somebody as the API tells it."""
     return {
@@ -86,6 +119,9 @@ def member_out(member: Membership) -> dict[str, Any]:
         "answered": member.answered,
         "held": member.held,
         "batches": [batch.name for batch in member.batches.all()],
+        "paused_because": member.paused_because or None,
+        "paused_at": member.paused_at,
+        "erased_at": member.erased_at,
         "joined_at": member.created_at,
     }
 

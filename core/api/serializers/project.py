@@ -5,8 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from core.api.serializers.agreement import Figure
-from core.choices import Level, ProjectState, QuestionKind, Role, Strategy
+from core.choices import Gate, Level, ProjectState, QuestionKind, Role, Strategy
 from core.models import GuidelineVersion, LabelClass, Membership, Project
+from core.selectors.guideline import example_document, touched_by
 from core.selectors.overlap import Saving
 from core.selectors.progress import Progress
 from core.selectors.project import document_of
@@ -72,6 +73,14 @@ class SettingsDocument(serializers.Serializer[Any]):
     lease_minutes = serializers.IntegerField(required=False)
     retest = RetestDocument(required=False)
     gold_rate = serializers.FloatField(required=False)
+    gold_bound = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        help_text="Whoever's accuracy on gold is surely below it gets no further items; null: nobody is paused.",
+    )
+    validation_gate = serializers.ChoiceField(
+        choices=Gate.choices, required=False, help_text="What findings about a batch do to its import."
+    )
     adaptive = AdaptiveDocument(required=False, allow_null=True)
     selection = SelectionDocument(required=False)
     display = serializers.DictField(required=False)
@@ -141,11 +150,41 @@ class SavingOut(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField(allow_null=True)
 
 
+class TouchedClass(serializers.Serializer[Any]):
+    """A class by its name, with its question where two have a class of that name."""
+
+    locals()["class"] = serializers.CharField()
+    question = serializers.CharField(required=False)
+
+
+class ExampleDocument(serializers.Serializer[Any]):
+    """An item that shows what belongs to a class, or only nearly does."""
+
+    item = serializers.CharField(trim_whitespace=False, help_text="Its id.")
+    locals()["class"] = serializers.CharField(
+        required=False, allow_null=True, help_text="Null: an example of no class in particular."
+    )
+    question = serializers.CharField(
+        required=False, allow_null=True, help_text="Needed where two questions have a class of this name."
+    )
+    near_miss = serializers.BooleanField(required=False, help_text="It looks like one and is none.")
+    note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
 class GuidelineRequest(serializers.Serializer[Any]):
     """A new version of the guideline."""
 
     text = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    note = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+    note = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=500, help_text="Why it changed."
+    )
+    touches = TouchedClass(many=True, required=False, help_text="The classes whose rules it changes.")
+    examples = ExampleDocument(
+        many=True, required=False, help_text="All of them; without this field those of the version before."
+    )
+    inquiry = serializers.IntegerField(
+        required=False, help_text="The id of the question that becomes a rule with it."
+    )
 
 
 class GuidelineOut(serializers.Serializer[Any]):
@@ -155,6 +194,15 @@ class GuidelineOut(serializers.Serializer[Any]):
     text = serializers.CharField()
     note = serializers.CharField()
     created_at = serializers.DateTimeField()
+    created_by = serializers.CharField(allow_null=True)
+    touches = TouchedClass(many=True)
+    examples = ExampleDocument(many=True)
+    known_to_all = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="When it is published: examples of the audit slice or of a training round. "
+        "Everybody knows their answers from here on, so figures that rest on them come out too high.",
+    )
 
 
 class ClassOut(ClassDocument):
@@ -205,12 +253,15 @@ def saving_out(saving: Saving) -> dict[str, Any]:
 
 
 def guideline_out(version: GuidelineVersion) -> dict[str, Any]:
-    """One version."""
+    """One version of guideline.whole_versions_of."""
     return {
         "number": version.number,
         "text": version.text,
         "note": version.note,
         "created_at": version.created_at,
+        "created_by": str(version.created_by) if version.created_by else None,
+        "touches": [{"question": spec.question.key, "class": spec.name} for spec in touched_by(version)],
+        "examples": [example_document(one) for one in version.examples.all()],
     }
 
 

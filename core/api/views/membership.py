@@ -11,10 +11,13 @@ from core.api.authentication import request_actor
 from core.api.pagination import PAGES, allowed_parameters, paginate
 from core.api.serializers import membership as shapes
 from core.exceptions import Invalid
+from core.selectors.erasure import count_erasure
 from core.selectors.membership import find_member, members_of, open_invitations
 from core.selectors.site import public_address
 from core.services import membership as members
 from core.services.account import make_reset_link
+from core.services.erasure import erase_person
+from core.services.pause import pause_member, resume_member
 
 ACTIVE = OpenApiParameter("active", bool, description="Only present (true) or only former members (false).")
 
@@ -124,12 +127,42 @@ def _secret(body: dict[str, object]) -> Response:
 
 
 class PauseMember(APIView):
-    """To be written."""
+    """Somebody's work, stopped."""
+
+    @extend_schema(request=None, responses=shapes.MemberOut, operation_id="pause_member")
+    def post(self, request: Request, member_id: int) -> Response:
+        """They get no further items, what they hold goes back, and they are told. What they answered stays."""
+        viewer, member = get_member(request_actor(request), member_id, Action.MEMBERS_EDIT)
+        pause_member(viewer, member.pk)
+        return Response(shapes.member_out(find_member(viewer.project, member.pk)))
 
 
 class ResumeMember(APIView):
-    """To be written."""
+    """And let go on."""
+
+    @extend_schema(request=None, responses=shapes.MemberOut, operation_id="resume_member")
+    def post(self, request: Request, member_id: int) -> Response:
+        """They get items again; their gold answers count anew from here."""
+        viewer, member = get_member(request_actor(request), member_id, Action.MEMBERS_EDIT)
+        resume_member(viewer, member.pk)
+        return Response(shapes.member_out(find_member(viewer.project, member.pk)))
 
 
 class ErasePerson(APIView):
-    """To be written."""
+    """Who somebody was, forgotten."""
+
+    @extend_schema(
+        request=shapes.ErasureIn,
+        responses={200: shapes.ErasureOut},
+        operation_id="erase_person",
+    )
+    def post(self, request: Request, member_id: int) -> Response:
+        """Put a pseudonym in place of a person; what they answered stays. It cannot be undone."""
+        viewer, member = get_member(request_actor(request), member_id, Action.MEMBERS_EDIT)
+        body = shapes.ErasureIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        if body.validated_data["dry_run"]:
+            counts = count_erasure(viewer, member)
+            return Response(shapes.erasure_out(member.name, counts))
+        erased, counts = erase_person(viewer, member.pk, body.validated_data.get("name", ""))
+        return Response(shapes.erasure_out(erased.name, counts))

@@ -18,6 +18,7 @@ from core.api.serializers.job import JobOut
 from core.choices import ProjectState
 from core.exceptions import Conflict, NotAllowed
 from core.models import Project
+from core.selectors.guideline import classes_named, known_to_all, whole_versions_of
 from core.selectors.job import job_document
 from core.selectors.overlap import saving_of
 from core.selectors.progress import progress_of, told_to
@@ -34,6 +35,13 @@ IF_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     required=True,
     description="The ETag that was read.",
+)
+
+IF_MATCH_GUIDELINE = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The ETag that was read; 412 when another version was published since. Optional.",
 )
 
 
@@ -210,26 +218,39 @@ class Guidelines(APIView):
 
     @extend_schema(responses=shapes.GuidelineOut(many=True), operation_id="list_guidelines")
     def get(self, request: Request, slug: str) -> Response:
-        """All versions, oldest first."""
+        """All versions, oldest first. The ETag is what a new version may send back, so that none is passed by."""
         allowed_parameters(request, ())
         member = get_membership(request_actor(request), slug, Action.GUIDELINE_READ)
-        return Response([shapes.guideline_out(version) for version in member.project.guidelines.all()])
+        versions = list(whole_versions_of(member.project, items=False).order_by("number"))
+        newest = versions[-1].number if versions else 0
+        return Response(
+            [shapes.guideline_out(version) for version in versions], headers={"ETag": f'"{newest}"'}
+        )
 
     @extend_schema(
         request=shapes.GuidelineRequest,
+        parameters=[IF_MATCH_GUIDELINE],
         responses={201: shapes.GuidelineOut},
         operation_id="publish_guideline",
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Put a new version in force."""
+        """Put a new version in force; every member is told. Items with gold are refused as examples."""
         member = get_membership(request_actor(request), slug, Action.GUIDELINE_EDIT)
         body = shapes.GuidelineRequest(data=request.data)
         body.is_valid(raise_exception=True)
+        sent = body.validated_data
         version = guidelines.publish_guideline(
-            member, body.validated_data["text"], body.validated_data["note"]
+            member,
+            sent["text"],
+            sent["note"],
+            examples=sent.get("examples"),
+            touches=classes_named(member.project, sent.get("touches", [])),
+            seen=version_from(request) if "If-Match" in request.headers else None,
+            inquiry_id=sent.get("inquiry"),
         )
-        version.refresh_from_db(fields=["created_at"])
-        return Response(shapes.guideline_out(version), status=201)
+        told = shapes.guideline_out(whole_versions_of(member.project, items=False).get(number=version.number))
+        spoilt = known_to_all(member.project, [one["item"] for one in told["examples"]])
+        return Response({**told, "known_to_all": spoilt}, status=201, headers={"ETag": f'"{version.number}"'})
 
 
 def _etag(project: Project) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from core.choices import Gate
 from core.exceptions import DomainError
 from core.models import Project
 from core.web.forms.question import QuestionsEditor
@@ -197,6 +198,27 @@ class SettingsForm(forms.Form):
         decimal_places=1,
         widget=forms.NumberInput(attrs={"class": "input-short"}),
     )
+    gold_bound_percent = forms.DecimalField(
+        label=_("Pause below this accuracy on gold, in percent"),
+        help_text=_(
+            "Whoever is surely below it, by the upper end of a 95 % interval that holds however often one looks, gets no "
+            "further items until a lead lets them go on. Nobody is judged before 20 gold answers. Empty: nobody is paused."
+        ),
+        required=False,
+        min_value=1,
+        max_value=99,
+        max_digits=3,
+        decimal_places=1,
+        widget=forms.NumberInput(attrs={"class": "input-short"}),
+    )
+    validation_gate = forms.ChoiceField(
+        label=_("What findings about a new file of items do"),
+        help_text=_(
+            "The page “Data checks” shows them. Only those that are said to stop an import can hold it."
+        ),
+        choices=Gate.choices,
+        widget=forms.RadioSelect,
+    )
     overlap_most = forms.IntegerField(
         label=_("At most so many people per item"),
         help_text=_(
@@ -240,6 +262,8 @@ class SettingsForm(forms.Form):
             "retest_after_days": project.retest_after_days,
             "retest_minimum": project.retest_minimum,
             "gold_percent": _percent(project.gold_rate),
+            "gold_bound_percent": None if project.gold_bound is None else _percent(project.gold_bound),
+            "validation_gate": project.validation_gate,
             "overlap_most": project.overlap_most,
             "sure_percent": _percent(project.overlap_sure),
             "overlap_budget": project.overlap_budget,
@@ -249,6 +273,7 @@ class SettingsForm(forms.Form):
     def changes(self) -> dict[str, Any]:
         """The settings as the project document says them. Call it when the form is valid."""
         fields = self.cleaned_data
+        bound = fields["gold_bound_percent"]
         return {
             "name": fields["name"],
             "overlap": fields["overlap"],
@@ -261,6 +286,8 @@ class SettingsForm(forms.Form):
                 "per_person_minimum": fields["retest_minimum"],
             },
             "gold_rate": str(fields["gold_percent"] / PERCENT),
+            "gold_bound": None if bound is None else str(bound / PERCENT),
+            "validation_gate": fields["validation_gate"],
             "adaptive": {
                 "most": fields["overlap_most"],
                 "sure": str(fields["sure_percent"] / PERCENT),

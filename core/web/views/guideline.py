@@ -9,94 +9,231 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from core.access import Action, role_may
-from core.exceptions import Invalid
-from core.models import Membership
-from core.selectors.guideline import guideline_html, line_diff, versions_of
+from core.access import LEADS, Action, role_may
+from core.exceptions import DomainError, Missing, Stale
+from core.models import GuidelineVersion, Inquiry, Membership
+from core.selectors.guideline import (
+    changes_between,
+    class_read,
+    examples_by_class,
+    guideline_html,
+    known_to_all,
+    touched_by,
+    versions_of,
+    whole_versions_of,
+)
+from core.selectors.inquiry import inquiry_of
+from core.selectors.question import schema_of
 from core.services.guideline import mark_read, publish_guideline
 from core.web.access import project_view
-from core.web.forms.guideline import GuidelineForm
+from core.web.forms.guideline import ExampleFormSet, GuidelineForm, class_choices
 from core.web.pages import project_page, tell_form
+
+SECTION = "guideline"
 
 
 @require_safe
 @project_view(Action.GUIDELINE_READ)
 def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """The version in force, and the list of all."""
+    """The version in force with its examples, what changed since the reader last read it, and the list of all."""
     project = membership.project
-    guideline = project.guideline
-    context = {
+    guideline = whole_versions_of(project).filter(pk=project.guideline_id or 0).first()
+    read = membership.guideline_read
+    unread = guideline is not None and read < guideline.number
+    context: dict[str, Any] = {
         "guideline": guideline,
         "html": guideline_html(project, guideline.text) if guideline else "",
+        "groups": examples_by_class(project, guideline) if guideline else [],
         "versions": versions_of(project),
         "may_edit": role_may(membership.role, Action.GUIDELINE_EDIT),
-        "unread": guideline is not None and membership.guideline_read < guideline.number,
+        "may_read_items": role_may(membership.role, Action.ITEMS_READ),
+        "unread": unread,
+        "since": _since(membership, guideline) if guideline and unread and read else None,
+        "relabel": _relabel(membership, guideline) if guideline else None,
     }
-    return project_page(request, membership, "guideline", "core/guideline/page.html", context)
+    return project_page(request, membership, SECTION, "core/guideline/page.html", context)
+
+
+def _since(membership: Membership, newest: GuidelineVersion) -> dict[str, Any] | None:
+    """What changed since the version that somebody read last, and why."""
+    project, read = membership.project, membership.guideline_read
+    old = whole_versions_of(project).filter(number=read).first()
+    if old is None:
+        return None
+    later = versions_of(project).filter(number__gt=read)
+    return {
+        "old": old,
+        "notes": [version for version in later if version.note],
+        "changes": changes_between(project, old, newest),
+    }
+
+
+def _relabel(membership: Membership, version: GuidelineVersion) -> dict[str, Any] | None:
+    """What the lead can do after a change: send out again what it touches, or look how far that is."""
+    if membership.role not in LEADS or version.number == 1:
+        return None
+    return {
+        "names": ", ".join(spec.name for spec in touched_by(version)),
+        "queue": version.relabels.order_by("pk").values_list("pk", flat=True).first(),
+    }
 
 
 @require_safe
 @project_view(Action.GUIDELINE_READ)
 def version(request: HttpRequest, membership: Membership, number: int) -> HttpResponseBase:
     """One version, and what it changed against another (``against``, else the one before it)."""
-    versions = {one.number: one for one in versions_of(membership.project)}
-    shown = versions.get(number)
+    project = membership.project
+    versions = whole_versions_of(project)
+    shown = versions.filter(number=number).first()
     if shown is None:
         raise Http404
     against = request.GET.get("against", "")
-    other = versions.get(int(against) if against.isdecimal() and len(against) < 10 else number - 1)  # noqa: PLR2004 -- digits of a number of versions
+    wanted = int(against) if against.isdecimal() and len(against) < 10 else number - 1  # noqa: PLR2004 -- digits of a number of versions
+    other = versions.filter(number=wanted).first()
     context = {
         "version": shown,
-        "in_force": membership.project.guideline_id == shown.pk,
+        "in_force": project.guideline_id == shown.pk,
         "other": other,
-        "lines": line_diff(other.text, shown.text) if other else [],
-        "others": [one for one in versions.values() if one.number != number],
-        "html": guideline_html(membership.project, shown.text),
+        "changes": changes_between(project, other, shown) if other else None,
+        "touched": touched_by(shown),
+        "others": versions_of(project).exclude(number=number),
+        "html": guideline_html(project, shown.text),
+        "groups": examples_by_class(project, shown),
+        "may_read_items": role_may(membership.role, Action.ITEMS_READ),
     }
-    return project_page(request, membership, "guideline", "core/guideline/version.html", context)
+    return project_page(request, membership, SECTION, "core/guideline/version.html", context)
+
+
+# --- A new version ------------------------------------------------------------------------------------
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_view(Action.GUIDELINE_EDIT)
 def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """Write a new version; ``preview`` shows it without putting it in force."""
-    newest = membership.project.guideline
+    """Write a new version; ``preview`` shows it without putting it in force. ``inquiry`` makes a rule of a question."""
     if request.method != "POST":
-        initial = {"text": newest.text, "based_on": newest.number} if newest else {"based_on": 0}
-        return _form_page(request, membership, GuidelineForm(initial=initial))
-    form = GuidelineForm(request.POST)
-    if not form.is_valid():
-        return _form_page(request, membership, form, status=422)
+        form, examples = _blank(membership, request.GET.get("inquiry", ""))
+        return _form_page(request, membership, form, examples)
+    form, examples = _sent(membership, request.POST)
+    if not (form.is_valid() and examples.is_valid()):
+        return _form_page(request, membership, form, examples, status=422)
     fields = form.cleaned_data
+    documents, places = examples.documents(schema_of(membership.project).questions)
     if "preview" in request.POST:
         html = guideline_html(membership.project, fields["text"])
-        return _form_page(request, membership, form, preview=html)
-    if newest and fields["based_on"] != newest.number:
-        return _form_page(request, membership, _passed_by(request, newest.number), status=422)
+        return _form_page(request, membership, form, examples, preview=html)
+    spoilt = known_to_all(membership.project, [one["item"] for one in documents])
+    if spoilt and not fields["known"]:
+        return _form_page(request, membership, form, examples, status=422, spoilt=spoilt)
     try:
-        made = publish_guideline(membership, fields["text"], fields["note"])
-    except Invalid as error:
-        tell_form(form, error)
-        return _form_page(request, membership, form, status=422)
+        made = publish_guideline(
+            membership,
+            fields["text"],
+            fields["note"],
+            examples=documents,
+            touches=fields["touches"],
+            seen=fields["based_on"],
+            inquiry_id=fields["inquiry"],
+        )
+    except Stale as error:
+        return _passed_by(request, membership, fields["based_on"], error.data["version"])
+    except Missing:
+        raise
+    except DomainError as error:
+        _tell(form, examples, places, error)
+        return _form_page(request, membership, form, examples, status=422)
     messages.success(request, _("Version %d is in force. Answers from now on carry it.") % made.number)
     return redirect("guideline", membership.project.slug)
 
 
-def _passed_by(request: HttpRequest, number: int) -> GuidelineForm:
+def _blank(membership: Membership, asked: str) -> tuple[GuidelineForm, Any]:
+    """The editor with the version in force, and with what a question adds to it."""
+    project = membership.project
+    questions = schema_of(project).questions
+    newest = whole_versions_of(project, items=False).filter(pk=project.guideline_id or 0).first()
+    initial: dict[str, Any] = {"text": newest.text, "based_on": newest.number} if newest else {"based_on": 0}
+    rows = [
+        {
+            "item": one.item.external_id,
+            "label_class": class_read(one.label_class).pk if one.label_class else "",
+            "near_miss": one.near_miss,
+            "note": one.note,
+        }
+        for one in (newest.examples.all() if newest else ())
+    ]
+    inquiry = _inquiry(membership, asked)
+    if inquiry is not None:
+        rule = inquiry.answer or inquiry.text
+        initial |= {
+            "inquiry": inquiry.pk,
+            "text": f"{initial.get('text', '').rstrip()}\n\n{rule}\n".lstrip(),
+            "note": _("Question about %(item)s") % {"item": inquiry.item.external_id},
+        }
+        if not inquiry.item.gold.exists():
+            rows.append({"item": inquiry.item.external_id})
+    choices = class_choices(questions)
+    return (
+        GuidelineForm(questions=questions, initial=initial),
+        ExampleFormSet(initial=rows, prefix="examples", form_kwargs={"choices": choices}),
+    )
+
+
+def _sent(membership: Membership, data: Any) -> tuple[GuidelineForm, Any]:
+    questions = schema_of(membership.project).questions
+    examples = ExampleFormSet(data, prefix="examples", form_kwargs={"choices": class_choices(questions)})
+    return GuidelineForm(data, questions=questions), examples
+
+
+def _inquiry(membership: Membership, number: str) -> Inquiry | None:
+    """A question of this project, by the id in an address or form."""
+    if not (number.isascii() and number.isdigit()) or len(number) > 18:  # noqa: PLR2004 -- fits the column
+        return None
+    try:
+        found = inquiry_of(int(number))
+    except Missing:
+        return None
+    return found if found.item.project_id == membership.project_id else None
+
+
+def _passed_by(request: HttpRequest, membership: Membership, seen: int, number: int) -> HttpResponse:
     """What was typed, with the news that somebody else published first; sent again, it is a decision."""
     data = request.POST.copy()
     data["based_on"] = str(number)
-    form = GuidelineForm(data)
+    form, examples = _sent(membership, data)
     words = _("Version %d was published while you wrote. Compare it with yours, then publish again.")
     form.add_error(None, words % number)
-    return form
+    versions = {one.number: one for one in whole_versions_of(membership.project)}
+    changes = None
+    if seen in versions and number in versions:
+        changes = changes_between(membership.project, versions[seen], versions[number])
+    context = {"theirs": versions.get(number), "changes": changes}
+    return _form_page(request, membership, form, examples, status=412, **context)
+
+
+def _tell(form: GuidelineForm, examples: Any, places: list[int], error: DomainError) -> None:
+    """A refusal beside the rows that it names, else above the form."""
+    rows = [row for row in error.errors if row["pointer"].startswith("/examples/")]
+    for row in rows:
+        place = places[int(row["pointer"].removeprefix("/examples/"))]
+        examples.forms[place].add_error("note" if row["code"] == "bad-note" else "item", row["detail"])
+    if rows:
+        form.add_error(None, _("Look at the examples: not all of them can be used."))
+    else:
+        tell_form(form, error)
 
 
 def _form_page(
-    request: HttpRequest, membership: Membership, form: GuidelineForm, *, status: int = 200, **context: Any
+    request: HttpRequest,
+    membership: Membership,
+    form: GuidelineForm,
+    examples: Any,
+    *,
+    status: int = 200,
+    **context: Any,
 ) -> HttpResponse:
-    context = {"form": form, **context}
-    return project_page(request, membership, "guideline", "core/guideline/new.html", context, status=status)
+    inquiry = _inquiry(membership, str(form["inquiry"].value() or ""))
+    context = {"form": form, "examples": examples, "inquiry": inquiry, **context}
+    return project_page(request, membership, SECTION, "core/guideline/new.html", context, status=status)
 
 
 @require_POST

@@ -326,7 +326,8 @@ def _stale(
     project = Project.objects.get(pk=membership.project_id)
     now = SettingsForm.initial_of(project)
     differs = [
-        _("%(setting)s is %(value)s now") % {"setting": form[name].label, "value": value}
+        _("%(setting)s is %(value)s now")
+        % {"setting": form[name].label, "value": _("empty") if value is None else value}
         for name, value in now.items()
         if name != "version" and form.cleaned_data[name] != value
     ]

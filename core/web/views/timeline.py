@@ -169,11 +169,16 @@ def _steps(membership: Membership, report: Json) -> list[dict[str, str]]:
 
 def _plot(report: Json) -> Json:
     """The course with a mark for every change."""
-    points = [{"name": f"{point['at'][:10]}", "figure": point["alpha"]} for point in report["course"]]
+    days = [point["at"][:10] for point in report["course"]]
+    part = slice(0, 7) if days[0][:4] != days[-1][:4] else slice(5, 10)  # a whole date does not fit a phone
+    points = [
+        {"name": day[part], "figure": point["alpha"]}
+        for day, point in zip(days, report["course"], strict=True)
+    ]
     summary = _("Agreement on the audit slice at the end of every week, with %(n)s changes") % {
         "n": len(report["changes"])
     }
-    plot: Json = course(points, summary, _("Krippendorff's alpha; the numbers are the changes below"))
+    plot: Json = course(points, summary, _("alpha; the numbers are the changes"))
     ends = [datetime.fromisoformat(point["at"]).timestamp() for point in report["course"]]
     width = 98.0 - COURSE_LEFT
     marks = []
