@@ -22,11 +22,19 @@ DONE = """
         AND a."current" AND a.complete AND NOT a.voided AND a.repeat = 1 AND a.pass_kind = 'normal')
 """
 LEASED = """
-    (SELECT count(*) FROM core_lease l WHERE l.item_id = i.id AND l.state = 'active' AND l.pass_kind = 'normal')
+    (SELECT count(*) FROM core_lease l WHERE l.item_id = i.id AND l.state = 'active' AND l.pass_kind = 'normal'
+        AND l.relabel_id IS NULL)
 """
 HELD = "(SELECT count(*) FROM core_lease l WHERE l.annotator_id = m.id AND l.state = 'active')"
-ANSWERED = """
-    (SELECT count(*) FROM core_annotation a WHERE a.annotator_id = m.id AND a."current" AND NOT a.voided)
+# Training rounds and trials count nowhere; what a file brought counts whatever it is called there.
+COUNTED = "(a.pass_kind NOT IN ('training', 'trial') OR a.source_id IS NOT NULL)"
+ANSWERED = f"""
+    (SELECT count(*) FROM core_annotation a WHERE a.annotator_id = m.id AND a."current" AND NOT a.voided
+        AND {COUNTED})
+"""
+WAITING = """
+    (SELECT count(*) FROM core_relabelplace r WHERE r.annotator_id = m.id AND r.annotation_id IS NULL
+        AND NOT r.dropped)
 """
 RETESTED = """
     (SELECT count(*) FROM core_annotation a WHERE a.annotator_id = m.id AND a."current" AND NOT a.voided
@@ -120,9 +128,15 @@ RULES = (
         "members",
     ),
     Rule(
+        "member-waiting",
+        "a person's waiting differs from what waits for just them",
+        f"SELECT m.id FROM core_membership m WHERE m.waiting <> {WAITING}",
+        "members",
+    ),
+    Rule(
         "lease-pass",
         "a lease whose repeat is not that of its pass",
-        "SELECT l.item_id FROM core_lease l WHERE l.repeat <> "
+        "SELECT l.item_id FROM core_lease l WHERE l.pass_kind <> 'training' AND l.repeat <> "
         "CASE l.pass_kind WHEN 'retest' THEN 2 WHEN 'trial' THEN 0 ELSE 1 END",
     ),
     Rule(
@@ -256,12 +270,13 @@ MAPPED = Rule(
 TOTALS = Rule(
     "project-totals", "a project's totals and outbox differ from its items and answers", "", "totals"
 )
-FACTS = """
+FACTS = f"""
     SELECT (SELECT count(*) FROM core_item i WHERE i.project_id = %(id)s AND i.state <> 'withdrawn'),
         (SELECT count(*) FROM core_item i WHERE i.project_id = %(id)s AND i.state = 'open' AND i.free = 0
             AND i.leased = 0 AND i.done > 0),
         (SELECT count(*) FROM core_annotation a JOIN core_item i ON i.id = a.item_id
-            AND i.version = a.item_version WHERE i.project_id = %(id)s AND a."current" AND NOT a.voided)
+            AND i.version = a.item_version WHERE i.project_id = %(id)s AND a."current" AND NOT a.voided
+            AND {COUNTED})
 """
 
 

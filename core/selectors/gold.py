@@ -235,3 +235,12 @@ def _doubtful(
 
 def _overlaps(value: Value, classes: Collection[int]) -> bool:
     return isinstance(value, frozenset) and not value.isdisjoint(classes)
+
+
+def settled_comments(items: Collection[int], longest: int) -> dict[int, str]:
+    """What was said when these items were settled as their gold: a first draft of an explanation, cut to a length."""
+    rows = Gold.objects.filter(item__in=items).exclude(resolution=None).exclude(resolution__comment="")
+    said: defaultdict[int, list[str]] = defaultdict(list)
+    for item, comment in rows.order_by("question").values_list("item_id", "resolution__comment"):
+        said[item].append(comment.strip())
+    return {item: "\n".join(comments)[:longest] for item, comments in said.items()}

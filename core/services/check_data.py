@@ -7,13 +7,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from core.choices import ItemState, Lane, LeaseState, Pass
-from core.models import Annotation, Batch, Flag, Import, Item, Lease, Membership, Project
+from core.models import Annotation, Batch, Flag, Import, Item, Lease, Membership, Project, RelabelPlace
 from core.selectors.check_data import RULES, broken_ids
 from core.selectors.overlap import wanted
 from core.services.imports import clear_staging
 from core.services.lease import SHARED
 from core.services.pick import main_position
-from core.services.progress import recount
+from core.services.progress import counted, recount
 
 
 def fix_counters() -> int:
@@ -44,7 +44,8 @@ def _fix_item(pk: int) -> None:
         repeat=1,
         pass_kind=Pass.NORMAL,
     ).count()
-    leased = Lease.objects.filter(item=item, state=LeaseState.ACTIVE, pass_kind=Pass.NORMAL).count()
+    active = Lease.objects.filter(item=item, state=LeaseState.ACTIVE, pass_kind=Pass.NORMAL, relabel=None)
+    leased = active.count()
     target = max(wanted(item.project, item), done + leased)
     Item.objects.filter(pk=pk).update(
         done=done,
@@ -68,7 +69,8 @@ def _fix_member(pk: int) -> None:
     retests = Annotation.objects.filter(annotator=member, current=True, voided=False, pass_kind=Pass.RETEST)
     given = Batch.members.through.objects.filter(membership=OuterRef("pk"))
     Membership.objects.filter(pk=pk).update(
-        answered=Annotation.objects.filter(annotator=member, current=True, voided=False).count(),
+        answered=Annotation.objects.filter(counted(), annotator=member, current=True, voided=False).count(),
+        waiting=RelabelPlace.objects.filter(annotator=member, annotation=None, dropped=False).count(),
         held=Lease.objects.filter(annotator=member, state=LeaseState.ACTIVE).count(),
         handed=max(member.handed, Lease.objects.filter(annotator=member).count()),
         retested=retests.count() if member.user_id else 0,

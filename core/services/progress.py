@@ -7,13 +7,18 @@ from django.db.models import F, IntegerField, OuterRef, Q, QuerySet, Subquery, S
 from django.db.models.aggregates import Count
 from django.db.models.functions import Coalesce
 
-from core.choices import ItemState
+from core.choices import ItemState, Pass
 from core.models import Annotation, Item, Outbox, ProjectTotals
 
 
 def finished() -> Q:
     """An item that has all the people it wants."""
     return Q(state=ItemState.OPEN, free=0, leased=0, done__gt=0)
+
+
+def counted() -> Q:
+    """An annotation that counts: not of a training round or a trial, unless a file brought it."""
+    return ~Q(pass_kind__in=[Pass.TRAINING, Pass.TRIAL]) | Q(source__isnull=False)
 
 
 @transaction.atomic
@@ -26,7 +31,7 @@ def recount(project_id: int) -> ProjectTotals:
     totals, _made = ProjectTotals.objects.select_for_update().get_or_create(project_id=project_id)
     items = Item.objects.filter(project=OuterRef("pk")).exclude(state=ItemState.WITHDRAWN).order_by()
     work = Annotation.objects.filter(
-        item__project=OuterRef("pk"), current=True, voided=False, item_version=F("item__version")
+        counted(), item__project=OuterRef("pk"), current=True, voided=False, item_version=F("item__version")
     ).order_by()
     waiting = Outbox.objects.filter(project=OuterRef("pk")).order_by()
     facts = (

@@ -166,7 +166,7 @@ def _share(
         share = Decimal(str(value)) if not isinstance(value, bool) else Decimal(-1)
     except InvalidOperation:
         share = Decimal(-1)
-    if not least <= share <= most:
+    if not share.is_finite() or not least <= share <= most:
         problems.add(pointer, "out-of-range", f"This is a number from {least} to {most}")
         return None
     return round(share, 3)

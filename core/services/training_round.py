@@ -180,7 +180,7 @@ def _share(value: Any) -> Decimal | None:
         share = round(Decimal(str(value)), 3)
     except InvalidOperation:
         return None
-    return share if 0 < share <= 1 else None
+    return share if share.is_finite() and 0 < share <= 1 else None
 
 
 def _tries(value: Any) -> int | None:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from core.pipelines import gold
 from core.pipelines import job as pipeline
 from core.queue import TaskName
 from core.services import imports, job, overlap, selection
@@ -17,7 +18,8 @@ def run_job(job_id: str) -> None:
 
 @shared_task(name=TaskName.REAP, soft_time_limit=60, time_limit=90)
 def reap() -> None:
-    """Lost and abandoned jobs, expired leases, totals, imports whose job ended without them; overlap and picks due."""
+    """Pauses due; lost and abandoned jobs, expired leases, totals, imports whose job ended; overlap and picks due."""
+    gold.pause_due()  # before the outbox is folded: by it one sees where somebody has worked
     job.reap()
     imports.sweep()
     overlap.start_due()

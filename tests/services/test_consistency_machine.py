@@ -187,7 +187,8 @@ def percent_and_alpha(values: dict[tuple[str, int], Any]) -> tuple[float | None,
         sum(2 * sum(a != b for a, b in combinations(unit, 2)) / (len(unit) - 1) for unit in pairable) / n
     )
     expected = (n * n - sum(count * count for count in totals.values())) / (n * (n - 1))
-    return sum(shares) / len(shares), 1 - observed / expected if expected else None
+    told = expected and len(pairable) > 1  # alpha is not told of one item
+    return sum(shares) / len(shares), 1 - observed / expected if told else None
 
 
 # --- The machine --------------------------------------------------------------------------------------
@@ -564,11 +565,11 @@ class Effort(RuleBasedStateMachine):
 
 def test_nothing_is_lost_whatever_is_done_in_whatever_order() -> None:
     Effort.steps = 0
-    examples = max(1, STEPS // AT_ONCE)
+    examples = 1 + STEPS * 3 // (2 * AT_ONCE)  # some end early
     run_state_machine_as_test(
         Effort,
         settings=settings(
-            max_examples=examples + 1,  # the first of them is the simplest there is
+            max_examples=examples,
             stateful_step_count=AT_ONCE,
             derandomize=True,
             database=None,
@@ -577,4 +578,4 @@ def test_nothing_is_lost_whatever_is_done_in_whatever_order() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert Effort.steps >= 0.9 * examples * AT_ONCE
+    assert Effort.steps >= STEPS

@@ -105,6 +105,7 @@ def test_whoever_runs_the_server_makes_a_project_without_a_person(actors: Actors
         ({"overlap": 0}, "/overlap", "out-of-range"),
         ({"overlap": True}, "/overlap", "out-of-range"),
         ({"audit_fraction": 1.5}, "/audit_fraction", "out-of-range"),
+        ({"gold_rate": "NaN"}, "/gold_rate", "out-of-range"),
         ({"lease_minutes": "5"}, "/lease_minutes", "out-of-range"),
         ({"retest": 3}, "/retest", "not-an-object"),
         ({"gold_bound": 1}, "/gold_bound", "out-of-range"),

@@ -1,13 +1,18 @@
 """The guideline: safe HTML of Markdown, versions, and what changed between them."""
 
 import re
+from typing import Any
 
 import pytest
 from django.urls import reverse
 
-from core.models import GuidelineVersion
+from core.choices import AuditPart
+from core.models import GuidelineVersion, Inquiry, LabelClass
 from core.selectors.guideline import DiffLine, guideline_html, line_diff
+from core.services.guideline import publish_guideline
+from core.services.inquiry import ask
 from tests.conftest import Actors, client_of
+from tests.factories.answers import make_gold, make_items
 
 PAYLOADS = [
     "<img src=x onerror=alert(1)>",
@@ -87,18 +92,32 @@ def test_a_diff_shows_what_changed_and_how_much_was_left_out() -> None:
     assert line_diff(old, old) == []
 
 
+def typed(text: str, based_on: int, *examples: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What the editor sends: the text, the version that it started from, and rows of examples."""
+    sent = {"text": text, "based_on": str(based_on), **more}
+    sent |= {"examples-TOTAL_FORMS": str(len(examples)), "examples-INITIAL_FORMS": "0"}
+    for place, row in enumerate(examples):
+        sent |= {f"examples-{place}-{name}": value for name, value in row.items()}
+    return sent
+
+
+def class_id(name: str) -> int:
+    return LabelClass.objects.get(question__project__slug="birds", name=name).pk
+
+
 def test_a_new_version_is_in_force_and_the_old_one_can_be_compared(actors: Actors) -> None:
     alice = client_of(actors.alice)
-    sent = {"text": "Look closely.\r\nListen.", "note": "Listening", "based_on": "1"}
+    sent = typed("Look closely.\r\nListen.", 1, note="Listening")
     assert alice.post(reverse("guideline_new", args=["birds"]), sent).status_code == 302
     actors.project.refresh_from_db()
     version = actors.project.guideline
     assert version is not None
     assert (version.number, version.text, version.note) == (2, "Look closely.\nListen.", "Listening")
     page = alice.get(reverse("guideline_version", args=["birds", 2]))
-    assert page.context["lines"] == [DiffLine("same", "Look closely."), DiffLine("added", "Listen.")]
+    lines = [DiffLine("same", "Look closely."), DiffLine("added", "Listen.")]
+    assert page.context["changes"].lines == lines
     assert "in force" in page.text
-    assert alice.get(reverse("guideline_version", args=["birds", 1])).context["lines"] == []
+    assert "This is the first version." in alice.get(reverse("guideline_version", args=["birds", 1])).text
     assert alice.get(reverse("guideline_version", args=["birds", 3])).status_code == 404
     assert (
         alice.get(reverse("guideline_version", args=["birds", 1]) + "?against=2").context["other"] == version
@@ -106,21 +125,160 @@ def test_a_new_version_is_in_force_and_the_old_one_can_be_compared(actors: Actor
 
 
 def test_a_preview_publishes_nothing(actors: Actors) -> None:
-    sent = {"text": "**Bold** <script>", "based_on": "1", "preview": "1"}
+    sent = typed("**Bold** <script>", 1, preview="1")
     response = client_of(actors.alice).post(reverse("guideline_new", args=["birds"]), sent)
     assert "<strong>Bold</strong> &lt;script&gt;" in response.text
     assert GuidelineVersion.objects.filter(project=actors.project).count() == 1
 
 
 def test_two_leads_who_write_at_once_do_not_pass_each_other_by(actors: Actors) -> None:
+    make_items(actors.project, "a")
     alice = client_of(actors.alice)
     address = reverse("guideline_new", args=["birds"])
-    alice.post(address, {"text": "Hers.", "based_on": "1"})
-    late = alice.post(address, {"text": "His.", "based_on": "1"})
-    assert late.status_code == 422
+    alice.post(address, typed("Hers.", 1, {"item": "a", "label_class": class_id("yes")}))
+    late = alice.post(address, typed("His.", 1))
+    assert late.status_code == 412
     assert "Version 2 was published while you wrote" in late.text
-    assert 'value="2"' in late.text
-    assert alice.post(address, {"text": "His.", "based_on": "2"}).status_code == 302
+    assert "What version 2 changed meanwhile" in late.text
+    assert "1 example more" in late.text
+    assert '<input type="hidden" name="based_on" value="2"' in late.text
+    assert alice.post(address, typed("His.", 2)).status_code == 302
+
+
+# --- Examples -----------------------------------------------------------------------------------------
+
+
+def test_examples_stand_under_their_class_near_misses_behind(actors: Actors) -> None:
+    make_items(actors.project, "a", "b", "c")
+    rows: list[dict[str, Any]] = [
+        {"item": "a", "label_class": class_id("no")},
+        {"item": "b", "label_class": class_id("yes"), "near_miss": "on", "note": "Only a feather"},
+        {"item": "c", "label_class": class_id("yes"), "note": "The whole bird"},
+        {"item": "", "note": "left out"},
+    ]
+    answer = client_of(actors.alice).post(reverse("guideline_new", args=["birds"]), typed("Look.", 1, *rows))
+    assert answer.status_code == 302
+
+    page = client_of(actors.bob).get(reverse("guideline", args=["birds"]))
+    shown = [
+        (group.label_class.name, [one.example.item.external_id for one in group.examples])
+        for group in page.context["groups"]
+    ]
+    assert shown == [("yes", ["c", "b"]), ("no", ["a"])]
+    assert "Text of c" in page.text
+    assert "near miss: it is none" in page.text
+    assert reverse("items", args=["birds"]) not in page.text
+    assert (
+        f'value="{class_id("yes")}" selected'
+        in client_of(actors.alice).get(reverse("guideline_new", args=["birds"])).text
+    )
+
+
+def test_what_is_wrong_with_an_example_is_said_beside_it(actors: Actors) -> None:
+    (golden, _other) = make_items(actors.project, "golden", "plain")
+    make_gold(golden, "answer", "yes")
+    rows = [{"item": ""}, {"item": "plain"}, {"item": "golden"}, {"item": "nowhere"}]
+    page = client_of(actors.alice).post(reverse("guideline_new", args=["birds"]), typed("Look.", 1, *rows))
+    assert page.status_code == 422
+    errors = [form.errors.get("item") for form in page.context["examples"]]
+    assert errors[:2] == [None, None]
+    assert "has gold" in errors[2][0]
+    assert "no item" in errors[3][0]
+    assert GuidelineVersion.objects.filter(project=actors.project).count() == 1
+
+
+def test_an_item_of_the_audit_slice_is_an_example_only_on_purpose(actors: Actors) -> None:
+    make_items(actors.project, "held", audit=AuditPart.HOLDOUT)
+    alice, address = client_of(actors.alice), reverse("guideline_new", args=["birds"])
+    page = alice.post(address, typed("Look.", 1, {"item": "held"}))
+    assert page.status_code == 422
+    assert "of the audit slice or a training round: held" in page.text
+    assert alice.post(address, typed("Look.", 1, {"item": "held"}, known="on")).status_code == 302
+
+
+def test_long_texts_are_cut_in_an_example(actors: Actors) -> None:
+    (item,) = make_items(actors.project, "a")
+    item.data = {"text": "x" * 5000}
+    item.save(update_fields=["data"])
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=[{"item": "a"}])
+    text = client_of(actors.bob).get(reverse("guideline", args=["birds"])).text
+    assert "x" * 400 in text
+    assert "x" * 401 not in text
+
+
+# --- What changed since somebody read it --------------------------------------------------------------
+
+
+def test_somebody_reads_what_changed_since_they_last_read_it_and_why(actors: Actors) -> None:
+    make_items(actors.project, "a")
+    alice, bob = actors.membership(actors.alice), client_of(actors.bob)
+    address, read = reverse("guideline", args=["birds"]), reverse("guideline_read", args=["birds"])
+    assert bob.get(address).context["since"] is None  # never read: all of it is new
+    bob.post(read, {"version": "1"})
+    publish_guideline(alice, "Look closely.\nListen.", "Songs")
+    publish_guideline(alice, "Look closely.\nListen well.", "Calls", examples=[{"item": "a", "class": "yes"}])
+
+    page = bob.get(address)
+    assert "What changed since you read version 1" in page.text
+    since = page.context["since"]
+    assert [version.note for version in since["notes"]] == ["Calls", "Songs"]
+    assert since["changes"].lines == [DiffLine("same", "Look closely."), DiffLine("added", "Listen well.")]
+    assert [one.example.item.external_id for one in since["changes"].added] == ["a"]
+    bob.post(read, {"version": "3"})
+    assert bob.get(address).context["since"] is None
+
+
+def test_versions_are_compared_with_their_examples(actors: Actors) -> None:
+    make_items(actors.project, "a", "b")
+    alice = actors.membership(actors.alice)
+    publish_guideline(alice, "Look.", examples=[{"item": "a", "class": "yes"}, {"item": "b", "note": "Old"}])
+    publish_guideline(alice, "Look.", examples=[{"item": "b", "note": "New"}])
+    page = client_of(actors.bob).get(reverse("guideline_version", args=["birds", 3]))
+    changes = page.context["changes"]
+    assert changes.lines == []
+    assert [(one.example.item.external_id, one.example.note) for one in changes.added] == [("b", "New")]
+    assert [one.example.item.external_id for one in changes.removed] == ["a", "b"]
+
+
+def test_the_lead_is_offered_to_send_out_again_what_a_version_touches(actors: Actors) -> None:
+    alice, address = client_of(actors.alice), reverse("guideline", args=["birds"])
+    link = reverse("relabel_new", args=["birds"]) + "?source=guideline&amp;guideline=2"
+    assert link not in alice.get(address).text
+    sent = typed("Look.", 1, touches=[str(class_id("yes")), str(class_id("no"))])
+    alice.post(reverse("guideline_new", args=["birds"]), sent)
+    text = alice.get(address).text
+    assert "This version changes the rules of yes, no." in text
+    assert link in text
+    assert link not in client_of(actors.bob).get(address).text
+    assert "Send items out again" in alice.get(link.replace("&amp;", "&")).text
+
+
+def test_a_question_becomes_a_rule_with_its_item_as_an_example(actors: Actors) -> None:
+    (item,) = make_items(actors.project, "a")
+    inquiry = ask(actors.membership(actors.bob), item, "Is a feather a bird?", "k").inquiry
+    alice = client_of(actors.alice)
+    alice.post(
+        reverse("inquiry_answer", args=["birds", inquiry.pk]),
+        {"answer": "A feather alone is a no.", "seen": "0", "rule": "1"},
+    )
+    page = alice.get(reverse("guideline_new", args=["birds"]) + f"?inquiry={inquiry.pk}")
+    assert page.context["form"].initial["text"] == "Look closely.\n\nA feather alone is a no.\n"
+    assert page.context["examples"].forms[0].initial == {"item": "a"}
+    assert "Is a feather a bird?" in page.text
+
+    example = {"item": "a", "label_class": class_id("no")}
+    alice.post(
+        reverse("guideline_new", args=["birds"]), typed("A feather is a no.", 1, example, inquiry=inquiry.pk)
+    )
+    inquiry = Inquiry.objects.select_related("guideline").get()
+    assert inquiry.guideline is not None
+    assert (inquiry.state, inquiry.guideline.number, inquiry.answer) == (
+        "rule",
+        2,
+        "A feather alone is a no.",
+    )
+    bob = client_of(actors.bob).get(reverse("inquiries", args=["birds"])).text
+    assert "A rule since version 2 of the guideline" in bob
 
 
 def test_annotators_read_and_do_not_write(actors: Actors) -> None:

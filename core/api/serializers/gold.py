@@ -12,7 +12,7 @@ from core.selectors.gold import DoubtfulGold, GoldOfQuestion, Supply
 
 Shape = serializers.Serializer[dict[str, Any]]
 OUTSIDE, CONFIRMED = "outside", "confirmed"
-SAYS = {"help_text": "A class, a list of classes, a number or a text."}
+SAYS = "A class, a list of classes, a number or a text."
 
 
 class GoldRequest(Shape):
@@ -20,7 +20,7 @@ class GoldRequest(Shape):
 
     item = serializers.CharField(required=False, trim_whitespace=False, help_text="The id of the item.")
     question = serializers.CharField(required=False)
-    value = serializers.JSONField(required=False, allow_null=True, **SAYS)
+    value = serializers.JSONField(required=False, allow_null=True, help_text=SAYS)
     resolution = serializers.IntegerField(required=False)
     replaces = serializers.IntegerField(
         required=False, help_text="The id of the gold that is there already; 412 when it is another by now."
@@ -33,7 +33,7 @@ class GoldOut(Shape):
     id = serializers.IntegerField()
     item = serializers.CharField()
     question = serializers.CharField()
-    value = serializers.JSONField(allow_null=True, **SAYS)
+    value = serializers.JSONField(allow_null=True, help_text=SAYS)
     origin = serializers.ChoiceField(
         choices=[OUTSIDE, CONFIRMED],
         help_text="Imported or entered, or a resolution that an expert confirmed.",
@@ -64,7 +64,7 @@ class Candidate(Shape):
     resolution = serializers.IntegerField()
     item = serializers.CharField()
     question = serializers.CharField()
-    value = serializers.JSONField(allow_null=True, **SAYS)
+    value = serializers.JSONField(allow_null=True, help_text=SAYS)
     cause = serializers.CharField(allow_blank=True)
     comment = serializers.CharField(allow_blank=True)
     overtaken = serializers.BooleanField(help_text="Somebody answered the item anew since.")
@@ -77,7 +77,7 @@ class Doubtful(Shape):
     gold = serializers.IntegerField()
     item = serializers.CharField()
     question = serializers.CharField()
-    value = serializers.JSONField(allow_null=True, **SAYS)
+    value = serializers.JSONField(allow_null=True, help_text=SAYS)
     agreeing = serializers.IntegerField()
     n = serializers.IntegerField(help_text="Certain answers.")
     instead = serializers.JSONField(allow_null=True, help_text="What most of them say.")

@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from core.selectors.history import HistoryEvent
+
 
 class ItemLine(serializers.Serializer[Any]):
     """An item with the places of its queue."""
@@ -112,3 +114,36 @@ class ArchiveOut(serializers.Serializer[Any]):
 
     count = serializers.IntegerField()
     results = AssetOut(many=True)
+
+
+class HistoryEventOut(serializers.Serializer[Any]):
+    """Something that happened to an item. `undo` names what could be taken back now, `undo_id` which of them."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    who = serializers.CharField(allow_null=True)
+    guideline_version = serializers.IntegerField(allow_null=True)
+    data = serializers.DictField()  # type: ignore[assignment]
+    undo = serializers.CharField(allow_null=True)
+    undo_id = serializers.IntegerField(allow_null=True)
+
+
+class ItemHistoryOut(serializers.Serializer[Any]):
+    """Every event of an item, oldest first; none while the reader has it in hand (`held`) or lacks a scope (`scope`)."""
+
+    id = serializers.CharField()
+    hidden_because = serializers.CharField(allow_null=True)
+    events = HistoryEventOut(many=True)
+
+
+def history_event_out(event: HistoryEvent) -> dict[str, Any]:
+    """An event as the API tells it."""
+    return {
+        "at": event.at,
+        "kind": event.kind,
+        "who": event.who,
+        "guideline_version": event.guideline,
+        "data": event.data,
+        "undo": event.undo or None,
+        "undo_id": event.undo_id if event.undo else None,
+    }

@@ -22,6 +22,7 @@ from core.exceptions import Invalid, Missing
 from core.models import Item, Membership
 from core.pipelines.archive import import_archive
 from core.selectors import item as read
+from core.selectors.history import item_history
 from core.services import item as items
 from core.services.asset import CONTENT_TYPES, asset_path
 
@@ -207,4 +208,17 @@ class OneAsset(APIView):
 
 
 class ItemHistory(APIView):
-    """To be written."""
+    """Everything that happened to an item."""
+
+    @extend_schema(responses=shapes.ItemHistoryOut, operation_id="read_item_history")
+    def get(self, request: Request, slug: str, name: str) -> Response:
+        """Every event in order, with who, when and the guideline version; nothing for who has the item in hand."""
+        allowed_parameters(request, ())
+        actor = request_actor(request)
+        member = get_membership(actor, slug, Action.ITEMS_READ)
+        item = read.item_named(member.project_id, name)
+        may_read_labels = actor.may(Action.LABELS_READ)
+        events = item_history(item, member, may_read_labels=may_read_labels)
+        hidden = None if events is not None else "held" if may_read_labels else "scope"
+        told = [shapes.history_event_out(event) for event in events or ()]
+        return Response({"id": item.external_id, "hidden_because": hidden, "events": told})

@@ -7,7 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from core.access import rank
 from core.choices import Role
+from core.selectors.void import Span
 from core.services.membership import LARGEST_CAP, LONGEST_INVITATION_DAYS, LONGEST_NOTE
+from core.services.void import LONGEST_REASON
 
 
 def roles_up_to(role: str) -> list[tuple[str, str]]:
@@ -49,3 +51,47 @@ class MemberForm(forms.Form):
         chosen = self.fields["role"]
         assert isinstance(chosen, forms.ChoiceField)  # noqa: S101 -- narrows the type
         chosen.choices = roles_up_to(role)
+
+
+class VoidForm(forms.Form):
+    """Which of somebody's answers to take out, and why."""
+
+    since = forms.DateTimeField(
+        label=_("Answered from"),
+        required=False,
+        help_text=_("Empty for the very first. UTC."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    until = forms.DateTimeField(
+        label=_("Answered before"),
+        required=False,
+        help_text=_("Empty for all since."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=LONGEST_REASON,
+        help_text=_(
+            "Leads and reviewers see it on the items. The person is told that answers were taken out."
+        ),
+    )
+
+    def __init__(self, *args: Any, looks: bool = False, **kwargs: Any) -> None:
+        """Who only ``looks`` need not say why."""
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = not looks
+
+    def span(self) -> Span:
+        """The stretch of time of a form that is valid."""
+        return Span(self.cleaned_data["since"], self.cleaned_data["until"])
+
+
+class EraseForm(forms.Form):
+    """The name of who is to be forgotten."""
+
+    name = forms.CharField(
+        label=_("Type the name to make sure"),
+        max_length=200,
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )

@@ -1,14 +1,13 @@
 """Who did what: the audit log of a project."""
 
-from typing import Any
-from urllib.parse import urlencode
-
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from core.access import Action, get_membership
-from core.selectors.audit import events_of, verbs_of
+from core.pipelines.audit import audit_file
+from core.selectors.audit import LogFilter, filtered_events, verbs_of
 from core.web.forms.audit import AuditFilterForm
 from core.web.pages import page_actor, project_page
 
@@ -21,17 +20,37 @@ def index(request: HttpRequest, slug: str) -> HttpResponse:
     """The newest lines first, fifty to a page."""
     viewer = get_membership(page_actor(request), slug, Action.AUDIT_READ)
     form = AuditFilterForm(verbs_of(viewer.project), request.GET)
-    chosen = form.cleaned_data if form.is_valid() else {}
-    verb = chosen.get("verb", "")
-    events = list(events_of(viewer.project, verb=verb, before=chosen.get("before"))[: LINES + 1])
+    valid = form.is_valid()
+    chosen = form.chosen() if valid else LogFilter()
+    lines = filtered_events(viewer.project, chosen)
+    before = form.cleaned_data.get("before") if valid else None
+    events = list((lines if before is None else lines.filter(pk__lt=before))[: LINES + 1])
     older = None
     if len(events) > LINES:
         del events[LINES:]
-        older = "?" + urlencode({"verb": verb, "before": events[-1].pk})
-    context = {"events": events, "form": form, "older_url": older, "narrowed": bool(verb)}
+        older = f"?{form.address(before=events[-1].pk)}" if valid else f"?before={events[-1].pk}"
+    context = {
+        "events": events,
+        "form": form,
+        "older_url": older,
+        "narrowed": chosen != LogFilter() or before is not None,
+        "query": form.address() if valid else "",
+    }
     return project_page(request, viewer, "audit", "core/audit/page.html", context)
 
 
-def table(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_safe
+@login_required
+def table(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """All lines that the filters of the page leave, as CSV."""
+    viewer = get_membership(page_actor(request), slug, Action.AUDIT_READ)
+    form = AuditFilterForm(verbs_of(viewer.project), request.GET)
+    chosen = form.chosen() if form.is_valid() else LogFilter()
+    return StreamingHttpResponse(
+        audit_file(viewer.project, chosen, "csv"),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{slug}-audit.csv"',
+            "Cache-Control": "no-store",
+        },
+    )

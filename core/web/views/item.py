@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -20,6 +20,7 @@ from core.models import Annotation, Item, Membership, Pick
 from core.pipelines.archive import import_archive
 from core.selectors.annotation import answers_of
 from core.selectors.display import as_text, blocks_of, excerpt_of
+from core.selectors.history import item_history
 from core.selectors.item import (
     assets_of,
     batch_of,
@@ -48,6 +49,7 @@ from core.services.tag import add_tag, remove_tag
 from core.web.access import project_view
 from core.web.forms.imports import ImagesForm
 from core.web.forms.item import BatchForm, CorrectForm, FilterForm, TagForm
+from core.web.history_words import history_line
 from core.web.pages import project_page, tell_form
 from core.web.selection_words import pick_reason
 
@@ -366,6 +368,12 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     return project_page(request, membership, "imports", "core/imports/images.html", context, status=status)
 
 
-def history(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_safe
+@project_view(Action.ITEMS_READ)
+def history(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponseBase:
+    """Everything that ever happened to an item, in order."""
+    item = item_of(membership.project_id, item_id)
+    events = item_history(item, membership)
+    lines = [history_line(membership.project.slug, item, event) for event in events or ()]
+    context = {"item": item, "is_held": events is None, "lines": lines}
+    return project_page(request, membership, "items", "core/item/history.html", context)

@@ -5,20 +5,23 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import Action, get_membership, rank
 from core.exceptions import Conflict, DomainError, Invalid, NotAllowed
 from core.models import Membership
+from core.selectors.erasure import ErasureCounts, count_erasure
 from core.selectors.membership import find_member, open_invitations, page_of_members, resettable, roles_in
 from core.selectors.site import public_address
+from core.selectors.void import Span, VoidCounts, voids_of
 from core.services.account import make_reset_link
+from core.services.erasure import erase_person
 from core.services.membership import (
     MemberChanges,
     change_member,
@@ -26,11 +29,14 @@ from core.services.membership import (
     remove_member,
     withdraw_invitation,
 )
-from core.web.forms.people import InvitationForm, MemberForm
+from core.services.pause import pause_member, resume_member
+from core.services.void import preview_void, undo_void, void_annotations
+from core.web.forms.people import EraseForm, InvitationForm, MemberForm, VoidForm
 from core.web.pages import page_actor, project_page, tell_form
 
 PER_PAGE = 50
 LONGEST_SEARCH = 200
+MOST_VOIDS = 50
 
 
 def _row(viewer: Membership, member: Membership, resettable: set[int]) -> dict[str, Any]:
@@ -48,7 +54,28 @@ def _row(viewer: Membership, member: Membership, resettable: set[int]) -> dict[s
         )
         % member.held,
     ]
-    return {"member": member, "form": form, "resets": resets, "removal_facts": facts}
+    return {
+        "member": member,
+        "form": form,
+        "resets": resets,
+        "removal_facts": facts,
+        "can_pause": decides and member.user_id is not None,
+        "menu": _menu(viewer.project.slug, member) if decides else [],
+    }
+
+
+def _menu(slug: str, member: Membership) -> list[dict[str, str]]:
+    """What a lead rarely does with somebody, and only after a page that says what it does."""
+    return [
+        {"label": _("Take out answers…"), "url": reverse("member_void", args=[slug, member.pk])},
+        {"label": _("Forget who they were…"), "url": reverse("member_erase", args=[slug, member.pk])},
+    ]
+
+
+def _former(viewer: Membership, member: Membership) -> dict[str, Any]:
+    decides = rank(member.role) <= rank(viewer.role)
+    menu = _menu(viewer.project.slug, member) if decides else []
+    return {"member": member, "menu": menu[:1] if member.erased_at else menu}
 
 
 def _page_url(after: int | None, named: str) -> str:
@@ -73,9 +100,10 @@ def _page(
         "searchable": bool(named or page.previous is not None or page.next),
         "previous_url": _page_url(page.previous, named),
         "next_url": _page_url(page.next, named),
-        "former": former.members,
+        "former": [_former(viewer, member) for member in former.members],
         "more_former": former.next is not None,
         "invitations": open_invitations(viewer.project),
+        "voids": voids_of(viewer.project_id)[:MOST_VOIDS],
         "form": form or InvitationForm(viewer.role),
         **context,
     }
@@ -176,26 +204,164 @@ def reset_link(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
     return _page(request, viewer, new_reset_link=public_address(request, path), reset_of=member)
 
 
-def pause(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_POST
+@login_required
+def pause(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
+    """Stop somebody's work."""
+    viewer = _viewer(request, slug)
+    try:
+        member = pause_member(viewer, member_id)
+    except (Conflict, NotAllowed) as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("%s gets no further items, and is told so.") % member.name)
+    return redirect("people", slug)
 
 
-def resume(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_POST
+@login_required
+def resume(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
+    """Let somebody go on."""
+    viewer = _viewer(request, slug)
+    try:
+        member = resume_member(viewer, member_id)
+    except (Conflict, NotAllowed) as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("%s gets items again.") % member.name)
+    return redirect("people", slug)
 
 
-def void(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def void(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
+    """Take somebody's answers out of the counts: what it would do, in numbers, then do it."""
+    viewer = _viewer(request, slug)
+    member = find_member(viewer.project, member_id)
+    asked = request.POST if request.method == "POST" else request.GET
+    form = VoidForm(asked or None, looks=request.method != "POST")
+    counts = None
+    if form.is_valid():
+        span = form.span()
+        try:
+            if request.method == "POST":
+                _void, done = void_annotations(viewer, member.pk, form.cleaned_data["reason"], span)
+                words = ngettext(
+                    "%d answer is taken out of the counts. It can be put back below.",
+                    "%d answers are taken out of the counts. They can be put back below.",
+                    done.annotations,
+                )
+                messages.success(request, words % done.annotations)
+                return redirect(f"{reverse('people', args=[slug])}#voids")
+            counts = preview_void(viewer, member.pk, span)
+        except (Invalid, Conflict, NotAllowed) as error:
+            tell_form(form, error)
+    if not form.is_bound:
+        counts = preview_void(viewer, member.pk, Span()) if rank(member.role) <= rank(viewer.role) else None
+    context = {"member": member, "form": form, "counts": counts, "facts": _void_facts(counts)}
+    status = 422 if form.errors else 200
+    return project_page(request, viewer, "people", "core/people/void.html", context, status=status)
 
 
-def void_undo(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+def _void_facts(counts: VoidCounts | None) -> list[str]:
+    if counts is None:
+        return []
+    return [
+        ngettext(
+            "%(n)d answer leaves every figure; it is kept.",
+            "%(n)d answers leave every figure; they are kept.",
+            counts.annotations,
+        )
+        % {"n": counts.annotations},
+        ngettext(
+            "%(places)d place of %(n)d item is free for others.",
+            "%(places)d places of %(n)d items are free for others.",
+            counts.items,
+        )
+        % {"places": counts.places, "n": counts.items},
+        ngettext("%d finished item waits again.", "%d finished items wait again.", counts.finished)
+        % counts.finished,
+        ngettext(
+            "%d settled item is marked to be looked at again.",
+            "%d settled items are marked to be looked at again.",
+            counts.resolutions,
+        )
+        % counts.resolutions,
+    ]
 
 
-def erase(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_POST
+@login_required
+def void_undo(request: HttpRequest, slug: str, void_id: int) -> HttpResponse:
+    """Put answers back into the counts."""
+    viewer = _viewer(request, slug)
+    try:
+        _void, restored = undo_void(viewer, void_id)
+    except (Conflict, NotAllowed) as error:
+        messages.error(request, error.detail)
+    else:
+        words = ngettext("%d answer counts again.", "%d answers count again.", restored.annotations)
+        beyond = ngettext(
+            "%d of them is beyond what its item asks for.",
+            "%d of them are beyond what their items ask for.",
+            restored.beyond,
+        )
+        told = words % restored.annotations
+        messages.success(request, f"{told} {beyond % restored.beyond}" if restored.beyond else told)
+    return redirect("people", slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def erase(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
+    """Forget who somebody was: the page says what goes and what stays, and wants the name typed."""
+    viewer = _viewer(request, slug)
+    member = find_member(viewer.project, member_id)
+    form = EraseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            erased, _counts = erase_person(viewer, member.pk, form.cleaned_data["name"])
+        except (Invalid, Conflict, NotAllowed) as error:
+            tell_form(form, error)
+        else:
+            if member.pk == viewer.pk:
+                return redirect("projects")
+            messages.success(request, _("Forgotten. From now on they are called %s here.") % erased.name)
+            return redirect("people", slug)
+    context = {
+        "member": member,
+        "form": form,
+        "facts": _erase_facts(count_erasure(viewer, member)),
+        "may": rank(member.role) <= rank(viewer.role) and member.erased_at is None,
+    }
+    status = 422 if form.errors else 200
+    return project_page(request, viewer, "people", "core/people/erase.html", context, status=status)
+
+
+def _erase_facts(counts: ErasureCounts) -> list[str]:
+    facts = [
+        ngettext(
+            "%d answer stays as it is, under a pseudonym, and keeps counting.",
+            "%d answers stay as they are, under a pseudonym, and keep counting.",
+            counts.answers,
+        )
+        % counts.answers,
+        ngettext(
+            "%d comment, note or question of theirs is emptied.",
+            "%d comments, notes and questions of theirs are emptied.",
+            counts.texts,
+        )
+        % counts.texts,
+        ngettext("%d draft is deleted.", "%d drafts are deleted.", counts.drafts) % counts.drafts,
+        ngettext("%d item that they hold goes back.", "%d items that they hold go back.", counts.held)
+        % counts.held,
+        ngettext(
+            "%d line of the audit log names the pseudonym in place of them.",
+            "%d lines of the audit log name the pseudonym in place of them.",
+            counts.lines,
+        )
+        % counts.lines,
+    ]
+    if counts.account:
+        facts.append(_("Their account is closed: they are in no other project."))
+    return facts

@@ -1,15 +1,60 @@
-"""To be written."""
+"""People's work: how much, how fast, how often skipped or uncertain, day by day."""
 
-from typing import Any
+from datetime import date
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.timezone import now
+from django.views.decorators.http import require_safe
+
+from core.access import LEADS, Action
+from core.models import Membership
+from core.pipelines.work import work_file
+from core.selectors.work import WorkDay, work_of
+from core.web.access import project_view
+from core.web.forms.work import WorkForm
+from core.web.pages import project_page
+
+MOST_ROWS = 500
 
 
-def index(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+def _rows(request: HttpRequest, membership: Membership) -> tuple[WorkForm, date, date, list[WorkDay]]:
+    form = WorkForm(request.GET)
+    since, until = form.span(now().date())
+    member = None if membership.role in LEADS else membership.pk
+    return form, since, until, list(work_of(membership.project, member=member, since=since, until=until))
 
 
-def table(request: HttpRequest, **_values: Any) -> HttpResponse:
-    """To be written."""
-    raise Http404
+@require_safe
+@project_view(Action.OWN_WORK_READ)
+def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    """Leads see everybody, others themselves."""
+    form, since, until, rows = _rows(request, membership)
+    context = {
+        "form": WorkForm(initial={"since": since, "until": until}) if form.is_valid() else form,
+        "rows": rows[:MOST_ROWS],
+        "n_rows": len(rows),
+        "n_answers": sum(row.answers for row in rows),
+        "n_people": len({row.member for row in rows}),
+        "since": since,
+        "until": until,
+        "all_people": membership.role in LEADS,
+    }
+    return project_page(request, membership, "work", "core/work/page.html", context)
+
+
+@require_safe
+@project_view(Action.OWN_WORK_READ)
+def table(request: HttpRequest, membership: Membership, name: str) -> HttpResponseBase:
+    """The same as CSV."""
+    if name != "days":
+        raise Http404
+    _form, _since, _until, rows = _rows(request, membership)
+    return StreamingHttpResponse(
+        work_file(rows),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{membership.project.slug}-work.csv"',
+            "Cache-Control": "no-store",
+        },
+    )

@@ -1,0 +1,21 @@
+"""Which days of people's work to show."""
+
+from datetime import date, timedelta
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+DAYS = 30
+
+
+class WorkForm(forms.Form):
+    """From a day to a day."""
+
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def span(self, today: date) -> tuple[date, date]:
+        """The days that were asked for; without a beginning the last thirty."""
+        asked = self.cleaned_data if self.is_valid() else {}
+        until = asked.get("until") or today
+        return asked.get("since") or until - timedelta(days=DAYS - 1), until
