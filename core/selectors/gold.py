@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from core.choices import ItemState, Pass, Role
-from core.models import Annotation, Gold, Item, Membership, Project, Resolution, Review
+from core.choices import ItemState, Pass, QuestionKind, Role
+from core.models import Annotation, Answer, Gold, Item, Membership, Project, Resolution, Review
+from core.selectors.disagreement import READ_CLASS
 from core.selectors.gold_accuracy import Value, gold_values, said_values, shown_value
 from core.selectors.progress import progress_of
 from core.selectors.question import QuestionSpec, Schema, schema_of
@@ -178,16 +180,37 @@ def doubtful_gold(project: Project) -> list[DoubtfulGold]:
     in the order of the items' ids.
     """
     schema = Schema(tuple(spec for spec in schema_of(project).questions if spec.is_choice))
-    ids = {spec.id for spec in schema.questions}
-    rows = gold_of_project(project).exclude(item__state=ItemState.WITHDRAWN).filter(question__in=ids)
-    answered = Exists(_counted().filter(item=OuterRef("item")))
-    held = {(gold.item_id, gold.question_id): gold for gold in rows.filter(answered)}
+    several = [spec.id for spec in schema.questions if spec.kind == QuestionKind.MULTIPLE]
+    wanted = Q(pk__in=_contradicted(project)) | Q(question__in=several)
+    rows = gold_of_project(project).exclude(item__state=ItemState.WITHDRAWN).filter(wanted)
+    held = {(gold.item_id, gold.question_id): gold for gold in rows}
     items = sorted({item for item, _question in held})
     found: list[DoubtfulGold] = []
     for start in range(0, len(items), AT_ONCE):
         found += _doubtful(schema, held, items[start : start + AT_ONCE])
     found.sort(key=lambda one: (one.agreeing / one.n, -one.n, one.gold.item.external_id, one.question.id))
     return found
+
+
+def _contradicted(project: Project) -> list[int]:
+    """The ids of gold that says one class, of which the database counts that it is doubtful."""
+    gold = "annotation__item__gold"
+    answers = Answer.objects.filter(
+        annotation__in=_counted(),
+        annotation__item__project=project,
+        label_class__uncertain=False,
+        **{f"{gold}__question": F("question"), f"{gold}__label_class__isnull": False},
+    )
+    true = Coalesce(f"{gold}__label_class__merged_into_id", f"{gold}__label_class_id")
+    agreeing = Count("pk", filter=Q(read=F("true")))
+    counted = (
+        answers.annotate(read=READ_CLASS, true=true)
+        .values(gold)
+        .order_by()
+        .annotate(n=Count("pk"), agreeing=agreeing)
+    )
+    doubtful = counted.filter(n__gte=FEWEST_SAID, agreeing__lte=F("n") * MOST_AGREEING)
+    return list(doubtful.values_list(gold, flat=True))
 
 
 def _counted() -> QuerySet[Annotation]:

@@ -1,7 +1,7 @@
 """Everything that ever happened to an item, in order: who, when, under which guideline version."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,8 +44,8 @@ class HistoryEvent:
     """Something that happened to an item.
 
     ``who`` is as the reader may call them: a lead's own doings are named to leads only. ``guideline`` is the number of
-    the version that was in force. ``data`` is what the kind needs, in words of the API. ``undo`` names what could be
-    taken back now, and ``undo_id`` which of them.
+    the version that was in force. ``data`` is what the kind needs, in words of the API. ``undo`` names what the reader could
+    take back now, and ``undo_id`` which of them.
     """
 
     at: datetime
@@ -77,6 +77,8 @@ def item_history(
         *_rest(item, reader),
         *_mappings(item, reader),
     ]
+    if reader.role not in LEADS:
+        events = [event if event.undo == "resolution" else replace(event, undo="") for event in events]
     return sorted(events, key=lambda event: event.at)
 
 
@@ -220,9 +222,9 @@ def _rest(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
 def _mappings(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
     """Mappings by which something that was answered here is read otherwise, and their reversal."""
     answers = Answer.objects.filter(annotation__item=item)
-    classes = set(answers.filter(label_class__isnull=False).values_list("label_class", flat=True))
+    classes = set(answers.filter(label_class__isnull=False).values_list("label_class__pk", flat=True))
     ticked = AnswerChoice.objects.filter(answer__annotation__item=item)
-    classes |= set(ticked.values_list("label_class", flat=True))
+    classes |= set(ticked.values_list("label_class__pk", flat=True))
     texts = set(answers.filter(text__isnull=False).values_list("question", "text"))
     if not classes and not texts:
         return
@@ -242,7 +244,7 @@ def _mappings(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
             yield HistoryEvent(row.reverted_at, "mapping-reverted", _lead(row.reverted_by, reader), data=data)
 
 
-def _touches(mapping: Mapping, classes: set[int | None], texts: set[tuple[int, str | None]]) -> bool:
+def _touches(mapping: Mapping, classes: set[int], texts: set[tuple[int, str | None]]) -> bool:
     document = mapping.document
     if mapping.kind == MappingKind.STANDARDISE:
         rules = [text_rule(rule) for rule in document["rules"]]

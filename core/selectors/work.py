@@ -87,7 +87,7 @@ def work_of(
     Of ``member`` (a membership's id) alone, if given. Training and trial are no work; a day is that of the answer, as
     an imported file says it, else as the server's clock does.
     """
-    values = {"project": project.pk, "member": member or 0, "since": str(since), "until": str(until)}
+    values: dict[str, int | str] = {"project": project.pk, "member": member or 0, "since": str(since), "until": str(until)}
     with connection.cursor() as cursor:
         cursor.execute(_statement(), values)
         rows = cursor.fetchall()

@@ -95,7 +95,9 @@ def publish_guideline(
         f"version {number}",
         version=number,
         touches=sorted(set(touches)),
+        **({} if inquiry_id is None else {"inquiry": inquiry_id}),
     )
+    mark_read(membership, number)
     readers = Membership.objects.filter(project=project, active=True, user__isnull=False)
     told = readers.exclude(pk=membership.pk).values_list("pk", flat=True)
     notify(told, NoticeKind.GUIDELINE, version=number, note=note)

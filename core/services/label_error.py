@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from core.choices import Doubt, JobKind
+from core.choices import Doubt, JobKind, RelabelFor
 from core.exceptions import Invalid
 from core.models import ErrorSearch, Job, LabelError, Membership, Relabel
 from core.selectors.label_error import errors_of, last_search
@@ -13,7 +13,7 @@ from core.selectors.question import QuestionSpec
 from core.selectors.training import learnable_question
 from core.services.archive import check_open
 from core.services.job import beat, finish_job, start_once
-from core.services.relabel import Sent, send_again
+from core.services.relabel import Order, Sent, send_again
 
 SEARCHES_KEPT = 5
 
@@ -85,7 +85,8 @@ def send_errors(
     if search is None:
         raise Invalid("no-search", "Nobody has looked for wrong labels yet.")
     with transaction.atomic():
-        sent = send_again(membership, item_ids, reason, reasons=words)
+        order = Order(source=RelabelFor.ERRORS)
+        sent = send_again(membership, item_ids, reason, reasons=words, order=order)
         if sent.relabel is not None:
             _mark(search, doubt, sent.sent, sent.relabel)
     return sent

@@ -241,7 +241,8 @@ def send_through(membership: Membership, round_id: int, member_ids: Collection[i
             members=[member.pk for member in sent],
         )
         others = [member.pk for member in sent if member.pk != membership.pk]
-        notify(others, NoticeKind.TRAINING, state="sent", round=training.name, round_id=training.pk)
+        told = {"state": "sent", "round": training.name, "round_id": training.pk, "right": 0, "n": 0}
+        notify(others, NoticeKind.TRAINING, **told)
     return [member.pk for member in sent]
 
 
@@ -285,7 +286,7 @@ def excuse_from(membership: Membership, round_id: int, member_ids: Collection[in
             members=excused,
         )
         told = [pk for pk in excused if pk != membership.pk]
-        notify(told, NoticeKind.TRAINING, state="excused", round=training.name, round_id=training.pk)
+        notify(told, NoticeKind.RESUMED, round=training.name, round_id=training.pk)
     return excused
 
 

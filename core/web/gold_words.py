@@ -40,14 +40,14 @@ def warnings_about(
         words = {"n": f"{supply.usable:,}", "first": str(FIRST_JUDGED)}
         told.append(
             _(
-                "Nobody can be judged: that takes %(first)s gold answers of a person, and %(n)s open items have gold."
+                "Nobody can be judged: that takes %(first)s gold answers of a person (open items with gold: %(n)s)."
             )
             % words
         )
     if project.gold_rate and supply.usable < supply.needed:
         told.append(
             _(
-                "At this rate one person would be handed about %(needed)s gold items; %(n)s open items have gold. "
+                "At this rate one person would be handed about %(needed)s gold items (open items with gold: %(n)s). "
                 "Nobody gets the same one twice, so the rate falls when they are used up."
             )
             % {"needed": f"{supply.needed:,}", "n": f"{supply.usable:,}"}

@@ -10,6 +10,7 @@ from django.test import Client
 from core.choices import NoticeKind, Role
 from core.models import Event, GuidelineVersion, Inquiry, Notice
 from core.services.inquiry import ask
+from core.services.notice import KEPT
 from tests.abuse.test_concurrency import at_once
 from tests.conftest import Actors, client_of
 from tests.factories.account import make_user
@@ -19,6 +20,7 @@ from tests.factories.project import add_member
 pytestmark = pytest.mark.django_db(transaction=True)
 API = "/api/v1/projects/birds"
 ROUNDS = int(os.environ.get("LABELAPP_RACES", "5"))
+TOLD = min(ROUNDS, KEPT)
 
 
 @pytest.fixture
@@ -38,7 +40,9 @@ def send(client: Client, method: str, address: str, body: Any, etag: str) -> int
 def test_of_two_versions_one_is_published(actors: Actors, leads: tuple[Client, Client]) -> None:
     make_items(actors.project, "a")
     for number in range(1, ROUNDS + 1):
-        bodies = [{"text": f"{number} by {name}", "examples": [{"item": "a", "note": name}]} for name in "ab"]
+        bodies: list[dict[str, Any]] = [
+            {"text": f"{number} by {name}", "examples": [{"item": "a", "note": name}]} for name in "ab"
+        ]
         told = at_once(
             [
                 partial(send, lead, "post", f"{API}/guidelines", body, f'"{number}"')
@@ -54,7 +58,7 @@ def test_of_two_versions_one_is_published(actors: Actors, leads: tuple[Client, C
     assert list(versions.values_list("number", flat=True)) == list(range(1, ROUNDS + 2))
     assert Event.objects.filter(verb="guideline.published").count() == ROUNDS
     bob = Notice.objects.filter(member=actors.membership(actors.bob), kind=NoticeKind.GUIDELINE)
-    assert bob.count() == ROUNDS
+    assert bob.count() == TOLD
 
 
 def test_of_two_answers_one_is_given(actors: Actors, leads: tuple[Client, Client]) -> None:
@@ -70,7 +74,7 @@ def test_of_two_answers_one_is_given(actors: Actors, leads: tuple[Client, Client
         )
         assert sorted(told) == [200, 412]
         assert Inquiry.objects.get(pk=inquiry.pk).answer == "ab"[told.index(200)]
-    assert Notice.objects.filter(kind=NoticeKind.ANSWERED).count() == ROUNDS
+    assert Notice.objects.filter(kind=NoticeKind.ANSWERED).count() == TOLD
 
 
 def test_a_question_sent_many_times_at_once_is_put_once(actors: Actors) -> None:
@@ -79,4 +83,5 @@ def test_a_question_sent_many_times_at_once_is_put_once(actors: Actors) -> None:
     for number in range(ROUNDS):
         asked = at_once([partial(ask, bob, item, "Why?", f"{number}")] * 4)
         assert sum(one.made for one in asked) == 1
-    assert Inquiry.objects.count() == Notice.objects.filter(kind=NoticeKind.ASKED).count() == ROUNDS
+    assert Inquiry.objects.count() == ROUNDS
+    assert Notice.objects.filter(kind=NoticeKind.ASKED).count() == TOLD

@@ -1,6 +1,6 @@
-"""Two leads change the same class, guideline or resolution at once: one does, the other is told (412), nothing is lost.
+"""Two leads settle the same item at once: one does, the other is told (412), nothing is lost.
 
-``LABELAPP_RACES=500`` runs so many of each.
+Classes and mappings: test_mapping_race; guidelines: test_guideline_race. ``LABELAPP_RACES=500`` runs so many of each.
 """
 
 import os
@@ -11,8 +11,7 @@ import pytest
 from django.test import Client
 
 from core.choices import Role
-from core.models import Event, GuidelineVersion, LabelClass, Mapping, Project, Resolution
-from core.selectors.check_data import findings
+from core.models import Event, Resolution
 from tests.abuse.test_concurrency import at_once
 from tests.conftest import Actors, client_of
 from tests.factories.account import make_user
@@ -49,21 +48,6 @@ def race(leads: tuple[Client, Client], method: str, address: str, bodies: list[A
     return told.index(min(told))
 
 
-def test_of_two_guidelines_one_is_the_next_version(leads: tuple[Client, Client]) -> None:
-    kept = []
-    for number in range(1, RACES + 1):
-        texts = [f"{number} by Alice", f"{number} by Frank"]
-        bodies = [{"text": text, "note": "clearer"} for text in texts]
-        won = race(leads, "post", f"{API}/guidelines", bodies, f'"{number}"')
-        kept.append(texts[won])
-
-    versions = GuidelineVersion.objects.filter(project__slug="birds").order_by("number")
-    assert list(versions.values_list("text", flat=True)) == ["Look closely.", *kept]
-    assert list(versions.values_list("number", flat=True)) == list(range(1, RACES + 2))
-    assert Project.objects.get(slug="birds").guideline == versions.last()
-    assert Event.objects.filter(verb="guideline.published").count() == RACES
-
-
 def test_of_two_settlements_one_is_made(actors: Actors, leads: tuple[Client, Client]) -> None:
     (item,) = make_items(actors.project, "a", done=2, free=1)
     for who, value in ((actors.bob, "yes"), (actors.carol, "no")):
@@ -82,17 +66,3 @@ def test_of_two_settlements_one_is_made(actors: Actors, leads: tuple[Client, Cli
     assert list(made.values_list("revision", flat=True)) == list(range(1, RACES + 1))
     assert made.filter(current=True).get() == made.last()
     assert Event.objects.filter(verb="adjudication.settled").count() == RACES
-
-
-def test_of_two_names_of_a_class_one_is_given(leads: tuple[Client, Client]) -> None:
-    spec = LabelClass.objects.get(name="yes", question__project__slug="birds")
-    for number in range(RACES):
-        names = [f"alice {number}", f"frank {number}"]
-        bodies = [{"name": name} for name in names]
-        etag = leads[0].get(API)["ETag"]
-        won = race(leads, "patch", f"{API}/questions/answer/classes/{spec.pk}", bodies, etag)
-        spec.refresh_from_db()
-        assert spec.name == names[won]
-
-    assert Mapping.objects.count() == Event.objects.filter(verb="mapping.applied").count() == RACES
-    assert not [finding for finding in findings() if finding.rule.name == "class-mapping"]

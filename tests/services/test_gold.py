@@ -192,6 +192,29 @@ def test_gold_that_nearly_everybody_contradicts_is_found_worst_first(
     assert {(one.value, one.instead, one.n_instead) for one in found} == {("yes", "no", 5), ("yes", "no", 4)}
 
 
+def test_sets_and_merged_classes_contradict_as_they_are_read(alice: Membership, actors: Actors) -> None:
+    items = make_items(actors.project, 2, target=9)
+    make_question(actors.project, "parts", ["wing", "tail"], kind=QuestionKind.MULTIPLE)
+    question = make_question(actors.project, "colour", ["red", "pink", "blue"])
+    ids = {one.name: one.pk for one in LabelClass.objects.filter(question=question)}
+    Project.objects.filter(pk=actors.project.pk).update(schema_version=2)
+    make_gold(items[0], "parts", ["wing", "tail"])
+    make_gold(items[0], "colour", "red")
+    make_gold(items[1], "colour", "red")
+    for n in range(3):
+        person = add_member(actors.project, None, name=f"w{n}")
+        make_answer(person, items[0], {"parts": ["wing"], "colour": "pink"})
+        make_answer(person, items[1], {"colour": "blue"})
+    alice.project.refresh_from_db()
+    apply_merge(alice, "colour", [ids["red"], ids["pink"]], ids["red"], version=0)
+    alice.project.refresh_from_db()
+    found = doubtful_gold(alice.project)
+    assert [(one.gold.item_id, one.value, one.instead) for one in found] == [
+        (items[0].pk, ["wing", "tail"], ["wing"]),
+        (items[1].pk, "red", "blue"),
+    ]
+
+
 def test_too_little_gold_for_the_rate_is_told(alice: Membership, actors: Actors) -> None:
     """Two annotators share 100 items three times: 150 each, but nobody gets more than 100; a tenth of 90 % is 12."""
     items = make_items(actors.project, 100, target=3)

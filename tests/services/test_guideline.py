@@ -42,6 +42,8 @@ def test_everybody_who_can_read_it_is_told_once_except_who_wrote_it(
     assert {notice.member.name for notice in told} == {"bob", "dave"}
     assert {notice.kind for notice in told} == {NoticeKind.GUIDELINE}
     assert told[0].data == {"version": 2, "note": "Hurry"}
+    read = Membership.objects.filter(project=actors.project, guideline_read=2)
+    assert [member.name for member in read] == ["alice"]
 
 
 def test_examples_go_on_to_the_next_version_until_they_are_changed(

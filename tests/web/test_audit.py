@@ -16,12 +16,12 @@ def test_the_log_is_read_page_by_page(actors: Actors) -> None:
     browser = client_of(actors.alice)
 
     first = browser.get(PAGE)
-    assert [event.thing for event in first.context["events"]][:2] == ["import", "bob 59"]
+    assert [line["event"].thing for line in first.context["lines"]][:2] == ["import", "bob 59"]
     second = browser.get(PAGE + first.context["older_url"])
-    assert [event.thing for event in second.context["events"]][-1] == "bob 0"
+    assert [line["event"].thing for line in second.context["lines"]][-1] == "bob 0"
     assert second.context["older_url"] is None
     narrowed = browser.get(PAGE, {"verb": "job.lost"})
-    assert [event.thing for event in narrowed.context["events"]] == ["import"]
+    assert [line["event"].thing for line in narrowed.context["lines"]] == ["import"]
 
 
 def test_an_empty_log_says_what_it_is_for(actors: Actors) -> None:

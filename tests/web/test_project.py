@@ -312,6 +312,20 @@ def test_settings_are_changed_and_only_on_the_version_that_was_read(actors: Acto
     assert Project.objects.get(slug="birds").lease_minutes == 60
 
 
+def test_a_bound_on_gold_and_the_gate_are_set_and_the_bound_taken_away(actors: Actors) -> None:
+    alice, address = client_of(actors.alice), reverse("project_settings", args=["birds"])
+    typed = settings_form(actors.project, gold_bound_percent="82.5", validation_gate="stop")
+    assert alice.post(address, typed).status_code == 302
+    project = Project.objects.get(slug="birds")
+    assert (str(project.gold_bound), project.validation_gate) == ("0.825", "stop")
+    kept = settings_form(project)
+    assert (str(kept["gold_bound_percent"]), kept["validation_gate"]) == ("82.5", "stop")
+    refused = alice.post(address, settings_form(project, gold_bound_percent="100", validation_gate="shut"))
+    assert sorted(refused.context["form"].errors) == ["gold_bound_percent", "validation_gate"]
+    assert alice.post(address, settings_form(project, gold_bound_percent="")).status_code == 302
+    assert Project.objects.get(slug="birds").gold_bound is None
+
+
 def test_repeats_gold_and_more_people_are_set_on_the_settings_page(actors: Actors) -> None:
     alice = client_of(actors.alice)
     address = reverse("project_settings", args=["birds"])

@@ -30,7 +30,10 @@ def index(request: HttpRequest, slug: str) -> HttpResponse:
         del events[LINES:]
         older = f"?{form.address(before=events[-1].pk)}" if valid else f"?before={events[-1].pk}"
     context = {
-        "events": events,
+        "lines": [
+            {"event": event, "actor": event.actor and str(event.actor), "details": list(event.data.items())}
+            for event in events
+        ],
         "form": form,
         "older_url": older,
         "narrowed": chosen != LogFilter() or before is not None,

@@ -1,0 +1,149 @@
+"""The pages about people's work: throughput, taking answers out, forgetting somebody, pausing."""
+
+import pytest
+
+from core.models import Annotation, Item, Membership, Void
+from tests.conftest import Actors, client_of
+from tests.factories.answers import make_answer, make_items
+
+pytestmark = pytest.mark.django_db
+PROJECT = "/projects/birds"
+
+
+@pytest.fixture
+def bob(actors: Actors) -> Membership:
+    """Who has answered two finished items, in three and five seconds."""
+    bob = actors.membership(actors.bob)
+    for item, seconds in zip(
+        make_items(actors.project, "a", "b", target=1, done=1, free=0), (3, 5), strict=True
+    ):
+        make_answer(bob, item, {"answer": "yes"}, elapsed_ms=1000 * seconds)
+    Membership.objects.filter(pk=bob.pk).update(answered=2)
+    return bob
+
+
+def test_leads_see_everybodys_work_and_others_their_own(actors: Actors, bob: Membership) -> None:
+    make_answer(actors.membership(actors.carol), Item.objects.earliest("pk"), {"answer": "no"})
+
+    page = client_of(actors.alice).get(f"{PROJECT}/work/").content.decode()
+    own = client_of(actors.bob).get(f"{PROJECT}/work/").content.decode()
+
+    assert "3 answers" in page
+    assert "carol" in page
+    assert "4.0" in page
+    assert "2 answers" in own
+    assert "carol" not in own
+
+
+def test_work_comes_as_a_file(actors: Actors, bob: Membership) -> None:
+    answer = client_of(actors.alice).get(f"{PROJECT}/work/days.csv")
+
+    head, line = b"".join(answer).decode().split()
+    assert head == '"member","name","day","answers","voided","skips","median_seconds","uncertain"'
+    assert line.endswith(",2,0,0,4.0,0.0")
+    assert client_of(actors.alice).get(f"{PROJECT}/work/hours.csv").status_code == 404
+    script = client_of(actors.bob).get("/api/v1/projects/birds/work")
+    assert [row["answers"] for row in script.json()] == [2]
+    assert client_of(actors.bob).get("/api/v1/projects/birds/work?from=yesterday").status_code == 400
+    assert not client_of(actors.bob).get("/api/v1/projects/birds/work?to=2020-01-01").json()
+
+
+def test_a_lead_looks_first_takes_answers_out_and_puts_them_back(actors: Actors, bob: Membership) -> None:
+    alice = client_of(actors.alice)
+    address = f"{PROJECT}/people/{bob.pk}/void"
+
+    looked = alice.get(address).content.decode()
+    none = alice.get(f"{address}?since=2030-01-01T00:00").content.decode()
+    nameless = alice.post(address, {"reason": ""})
+    done = alice.post(address, {"reason": "in haste"}, follow=True).content.decode()
+
+    assert "2 answers leave every figure" in looked
+    assert "2 finished items wait again" in looked
+    assert "0 answers leave every figure" in none
+    assert nameless.status_code == 422
+    assert "2 answers are taken out of the counts" in done
+    assert "in haste" in done
+    assert Annotation.objects.filter(voided=True).count() == 2
+    void = Void.objects.get()
+    back = alice.post(f"{PROJECT}/people/voids/{void.pk}/undo", follow=True).content.decode()
+    assert "2 answers count again" in back
+    assert not Annotation.objects.filter(voided=True).exists()
+
+
+def test_the_page_says_what_forgetting_does_and_wants_the_name(actors: Actors, bob: Membership) -> None:
+    alice = client_of(actors.alice)
+    address = f"{PROJECT}/people/{bob.pk}/erase"
+
+    page = alice.get(address).content.decode()
+    wrong = alice.post(address, {"name": "Bobby"})
+    right = alice.post(address, {"name": "bob"}, follow=True).content.decode()
+
+    assert "2 answers stay as they are, under a pseudonym" in page
+    assert "Their account is closed" in page
+    assert wrong.status_code == 422
+    assert "not their name" in wrong.content.decode()
+    assert "Forgotten" in right
+    assert Membership.objects.get(pk=bob.pk).name in right
+    again = alice.get(address).content.decode()
+    assert "Nothing to do here" in again
+
+
+def test_the_api_forgets_too(actors: Actors, bob: Membership) -> None:
+    alice, address = client_of(actors.alice), f"/api/v1/people/{bob.pk}/erase"
+
+    told = alice.post(address, {"dry_run": True}, content_type="application/json").json()
+    refused = alice.post(address, {}, content_type="application/json")
+    done = alice.post(address, {"name": "bob"}, content_type="application/json").json()
+
+    assert (told["name"], told["answers"], told["account"]) == ("bob", 2, True)
+    assert (refused.status_code, refused.json()["code"]) == (400, "wrong-name")
+    assert done["name"] == Membership.objects.get(pk=bob.pk).name
+    read = alice.get(f"/api/v1/projects/birds/members/{bob.pk}").json()
+    assert read["username"] is None
+    assert read["erased_at"]
+
+
+def test_a_lead_pauses_and_resumes(actors: Actors, bob: Membership) -> None:
+    alice = client_of(actors.alice)
+
+    paused = alice.post(f"{PROJECT}/people/{bob.pk}/pause", follow=True).content.decode()
+    twice = alice.post(f"{PROJECT}/people/{bob.pk}/pause", follow=True).content.decode()
+    resumed = alice.post(f"/api/v1/members/{bob.pk}/resume")
+
+    assert "bob gets no further items" in paused
+    assert "Resume" in paused
+    assert "paused already" in twice
+    assert (resumed.status_code, resumed.json()["paused_because"]) == (200, None)
+    assert alice.post(f"/api/v1/members/{bob.pk}/pause").json()["paused_because"] == "lead"
+    assert alice.post(f"{PROJECT}/people/{bob.pk}/resume", follow=True).status_code == 200
+
+
+def test_the_history_of_an_item_is_a_page(actors: Actors, bob: Membership) -> None:
+    item = Item.objects.earliest("pk")
+    alice = client_of(actors.alice)
+    alice.post(f"{PROJECT}/people/{bob.pk}/void", {"reason": "in haste"})
+
+    page = alice.get(f"{PROJECT}/items/{item.pk}/history").content.decode()
+
+    for words in ("Imported", "Answered", "Answer taken out of the counts", "in haste", "Put back"):
+        assert words in page
+    assert f"{PROJECT}/items/{item.pk}/history" in alice.get(f"{PROJECT}/items/{item.pk}").content.decode()
+
+
+def test_the_log_is_filtered_and_comes_as_a_file(actors: Actors, bob: Membership) -> None:
+    alice = client_of(actors.alice)
+    alice.post(f"{PROJECT}/people/{bob.pk}/void", {"reason": "in haste"})
+    alice.post(f"{PROJECT}/people/{bob.pk}/pause")
+    api = "/api/v1/projects/birds/audit"
+
+    assert [line["verb"] for line in alice.get(f"{api}?verb=member.").json()["results"]] == ["member.paused"]
+    assert len(alice.get(f"{api}?actor=ALICE&thing=bob").json()["results"]) == 2
+    assert not alice.get(f"{api}?from=2999-01-01").json()["results"]
+    assert alice.get(f"{api}?to=never").status_code == 400
+    lines = b"".join(alice.get(f"{api}/file?verb=annotations.voided")).decode().splitlines()
+    assert len(lines) == 1
+    assert '"annotations":2' in lines[0]
+    assert alice.get(f"{api}/file?format=xml").status_code == 400
+    table = b"".join(alice.get(f"{PROJECT}/audit.csv?thing=bob")).decode().splitlines()
+    assert len(table) == 3
+    assert "annotations.voided" in alice.get(f"{PROJECT}/audit?actor=alice").content.decode()
