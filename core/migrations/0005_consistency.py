@@ -247,11 +247,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='membership',
-            name='notices',
-            field=models.PositiveIntegerField(db_default=0, default=0),
-        ),
-        migrations.AddField(
-            model_name='membership',
             name='paused_at',
             field=models.DateTimeField(null=True),
         ),

@@ -14,7 +14,7 @@ class Membership(Created):
     ``cursors`` remembers how far this person has read each lane of the queue: a hint that keeps
     hand-outs flat, never a truth (losing it costs one scan). ``handed`` counts what this person was ever handed
     (the draw of blind passes goes by it), ``retested`` their answered retests.
-    ``waiting`` counts the items that were sent to just this person (RelabelPlace), ``notices`` the unread ones.
+    ``waiting`` counts the items that were sent to just this person (RelabelPlace).
     ``training_round`` is the round that this person has yet to pass. Of an erased person only a pseudonym is left.
     """
 
@@ -34,7 +34,6 @@ class Membership(Created):
     retested = models.PositiveIntegerField(default=0)
     guideline_read = models.PositiveIntegerField(default=0)
     waiting = models.PositiveIntegerField(default=0, db_default=0)
-    notices = models.PositiveIntegerField(default=0, db_default=0)
     paused_because = models.CharField(
         max_length=10, choices=PausedBecause, default=PausedBecause.NOT, db_default="", blank=True
     )

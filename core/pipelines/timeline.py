@@ -96,6 +96,7 @@ class _Readings:
         ids = {spec.id for spec in question.classes} | {one.id for one in question.merged}
         self.names = {pk: name for pk, name in class_names(project.pk).items() if pk in ids}
         self.unsure = {spec.id for spec in question.classes if spec.uncertain}
+        self.unsure |= {one.id for one in question.merged if one.into in self.unsure}
         self._known: dict[tuple[int | None, bool], Reading] = {}
 
     def now(self) -> Reading:

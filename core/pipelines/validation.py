@@ -375,7 +375,7 @@ def _checked_field(name: str, wanted: Any, before: Json | None) -> Json:
     if unknown:
         _refuse(f"{pointer}/{unknown[0][:60]}", "unknown-field", f"A field has no {unknown[0][:60]!r}.")
     kind = wanted.get("type", MIXED)
-    if kind not in {*KINDS, MIXED}:
+    if not isinstance(kind, str) or kind not in {*KINDS, MIXED}:
         _refuse(f"{pointer}/type", "bad-type", f"type is one of {', '.join((*KINDS, MIXED))}.")
     made: Json = {"type": kind, "required": wanted.get("required", False)}
     if not isinstance(made["required"], bool):

@@ -196,7 +196,8 @@ def standing_of(reader: Membership, question: QuestionSpec) -> Standing:
         .values_list("item_id", "overtaken", "gold_candidate")
     )
     reviews = reviews_of(reader.project).filter(question=question.id).select_related(None).order_by()
-    asked = list(reviews.values_list("item_id", "answered_at"))
+    looking = Q(answered_at__isnull=False) | Q(reviewer__active=True)  # whoever has left will not answer
+    asked = list(reviews.filter(looking).values_list("item_id", "answered_at"))
     waiting = frozenset(item for item, at in asked if at is None)
     return Standing(
         settled=frozenset(item for item, _overtaken, _gold in rows),

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, ExtractMonth, ExtractYear
 
-from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind
+from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind, RelabelTo
 from core.models import Answer, AnswerChoice, Gold, Item, ItemTag, Project, Tag
 from core.selectors.meta import MetaText
 from core.selectors.question import QuestionSpec, fold
@@ -140,8 +140,13 @@ def _in_scope(project: Project, question: QuestionSpec, scope: Scope) -> QuerySe
 
 
 def counted_answers(project: Project, question: QuestionSpec, scope: Scope) -> QuerySet[Answer]:
-    """The answers that count between annotators, as answer_columns takes them."""
-    return _in_scope(project, question, scope).filter(annotation__pass_kind=Pass.NORMAL)
+    """The answers that count between annotators, as answer_columns takes them.
+
+    Whoever was asked by name with the others' label in sight did not answer independently of them.
+    """
+    alone = Q(annotation__relabel__isnull=True) | Q(annotation__relabel__blind=True)
+    alone |= ~Q(annotation__relabel__to=RelabelTo.NAMED)
+    return _in_scope(project, question, scope).filter(alone, annotation__pass_kind=Pass.NORMAL)
 
 
 READ_TEXT = Coalesce("standard", "text")  # what a text answer is read as

@@ -125,7 +125,11 @@ def _labels(question: QuestionSpec, items: list[int]) -> dict[int, int]:
     for item, class_id in counted.annotate(read=READ_CLASS).values_list("annotation__item_id", "read"):
         votes[item][class_id] += 1
     settled = Resolution.objects.filter(
-        question_id=question.id, item__in=items, current=True, label_class__isnull=False
+        question_id=question.id,
+        item__in=items,
+        item_version=F("item__version"),
+        current=True,
+        label_class__isnull=False,
     )
     labels = {item: most for item, found in votes.items() if (most := _most(found)) is not None}
     return labels | dict(settled.values_list("item_id", "label_class_id"))

@@ -48,7 +48,7 @@ def naming(member: Membership, *, account: bool) -> Q:
         named |= Q(project=member.project_id, thing__in=names)
         if account:
             named |= Q(project=None, thing__in=names)
-    return named & Q(verb__regex=r"^(member|account|invitation|annotations)\.")
+    return named & Q(verb__regex=r"^(member|account|invitation|annotations|training)\.")
 
 
 def count_erasure(membership: Membership, member: Membership) -> ErasureCounts:

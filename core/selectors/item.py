@@ -12,6 +12,7 @@ from core.access import LEADS
 from core.choices import ItemState, LeaseState, QuestionKind
 from core.exceptions import Invalid, Missing
 from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Lease, Membership
+from core.selectors.agreement import read_text
 from core.selectors.annotation import answers_of
 from core.selectors.meta import MetaText
 from core.selectors.pseudonym import pseudonym
@@ -321,7 +322,7 @@ def gold_of(item: Item) -> dict[str, Any]:
         elif question.is_choice:
             found[question.key] = question.reads[gold.label_class_id].name if gold.label_class_id else None
         else:
-            found[question.key] = gold.text if gold.number is None else gold.number
+            found[question.key] = read_text(question, gold.text) if gold.number is None else gold.number
     return found
 
 

@@ -34,8 +34,8 @@ WHERE item.project_id = %s AND item.pool = %s AND item.lane = %s AND item.positi
   AND NOT EXISTS (SELECT 1 FROM core_annotation annotation
                   WHERE annotation.item_id = item.id AND annotation.annotator_id + 0 = %s
                     AND annotation.item_version = item.version AND annotation."current"
-                    AND annotation.repeat = 1 AND NOT annotation.voided
-                    AND (annotation.complete OR annotation.pass_kind <> 'normal') {ALONE})
+                    AND annotation.repeat = 1
+                    AND (annotation.voided OR annotation.complete OR annotation.pass_kind <> 'normal') {ALONE})
 ORDER BY item.position LIMIT %s
 """
 # A person's first answers, as the index annotation_first_answers has them.
@@ -204,17 +204,25 @@ def holds_retests(member: Membership) -> int:
     return member.leases.filter(state="active", pass_kind=Pass.RETEST).count()
 
 
-def waiting_places(member: Membership) -> list[RelabelPlace]:
-    """What was sent to just this person and is neither in their hands nor put off, with the items; oldest first."""
+def waiting_places(member: Membership, count: int) -> list[RelabelPlace]:
+    """What was sent to just this person and is neither in their hands nor put off, with the items; oldest first.
+
+    Items that are with the lead are left out; withdrawn ones come, to be dropped.
+    """
     own = Lease.objects.filter(item=OuterRef("item"), annotator=member.pk)
     held = own.filter(state=LeaseState.ACTIVE)
     put_off = own.filter(state=LeaseState.DEFERRED, relabel=OuterRef("relabel"))
     return list(
         RelabelPlace.objects.filter(
-            ~Exists(held), ~Exists(put_off), annotator=member, annotation__isnull=True, dropped=False
+            ~Exists(held),
+            ~Exists(put_off),
+            annotator=member,
+            annotation__isnull=True,
+            dropped=False,
+            item__state__in=[ItemState.OPEN, ItemState.WITHDRAWN],
         )
         .select_related("item")
-        .order_by("pk")[:LOOK_AHEAD]
+        .order_by("pk")[:count]
     )
 
 

@@ -112,7 +112,7 @@ def nobody_left(project: Project, items: Collection[Item]) -> set[int]:
     people = people.filter(Q(role=Role.ANNOTATOR) | Q(answered__gt=0))
     people = people.filter(Q(cap=None) | Q(cap__gt=F("answered")))
     answered = (
-        Annotation.objects.filter(item__in=items, annotator__in=people, current=True, voided=False, repeat=1)
+        Annotation.objects.filter(item__in=items, annotator__in=people, current=True, repeat=1)
         .filter(item_version=F("item__version"))
         .order_by()
         .values("item")

@@ -411,12 +411,14 @@ def people_left(project: Project, items: Collection[Item]) -> dict[int, int]:
 
 
 def _answered_by(items: Collection[Item], people: QuerySet[Membership]) -> QuerySet[Annotation]:
-    """First answers to the items' current version, of those of the people who may have the item."""
+    """First answers to the items' current version, of those of the people who may have the item; also voided ones,
+    whose people are not asked again.
+    """
     mine = Batch.members.through.objects.filter(
         batch=OuterRef("item__pool"), membership=OuterRef("annotator")
     )
     return (
-        Annotation.objects.filter(item__in=items, annotator__in=people, current=True, voided=False, repeat=1)
+        Annotation.objects.filter(item__in=items, annotator__in=people, current=True, repeat=1)
         .filter(Q(item__pool=0) | Exists(mine), item_version=F("item__version"))
         .order_by()
     )

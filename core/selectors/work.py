@@ -46,6 +46,7 @@ def _statement() -> str:
                 WHERE x.annotation_id = a.id AND c.uncertain) THEN 1 ELSE 0 END AS uncertain
         FROM core_annotation a JOIN core_membership m ON m.id = a.annotator_id
         WHERE m.project_id = %(project)s AND (%(member)s = 0 OR m.id = %(member)s) AND a.pass_kind NOT IN {nowhere}
+            AND {_within("coalesce(a.answered_at, a.created_at)")}
             AND (a.revision = 1 OR EXISTS (
                 SELECT 1 FROM core_annotation b WHERE b.item_id = a.item_id AND b.annotator_id = a.annotator_id
                     AND b.item_version = a.item_version AND b.repeat = a.repeat AND b.revision = a.revision - 1
@@ -66,17 +67,19 @@ def _statement() -> str:
         FROM core_lease l JOIN core_membership m ON m.id = l.annotator_id
         WHERE m.project_id = %(project)s AND (%(member)s = 0 OR m.id = %(member)s)
             AND l.state = '{LeaseState.SKIPPED.value}' AND l.pass_kind NOT IN {nowhere}
+            AND {_within("l.closed_at")}
         GROUP BY l.annotator_id, {_day("l.closed_at")}
     )
     SELECT p.member, m.name, p.day, sum(p.answers), sum(p.voided), sum(p.skips), max(p.seconds), sum(p.uncertain)
     FROM parts p JOIN core_membership m ON m.id = p.member
-    WHERE p.day >= {_bound("since")} AND p.day <= {_bound("until")}
     GROUP BY p.member, m.name, p.day ORDER BY p.day DESC, m.name, p.member
     """
 
 
-def _bound(name: str) -> str:
-    return f"CAST(%({name})s AS date)" if connection.vendor == "postgresql" else f"%({name})s"
+def _within(column: str) -> str:
+    """SQL: a moment is of one of the days that are asked for."""
+    kind = "CAST(%({})s AS date)" if connection.vendor == "postgresql" else "%({})s"
+    return f"{_day(column)} BETWEEN {kind.format('since')} AND {kind.format('until')}"
 
 
 def work_of(
@@ -87,7 +90,12 @@ def work_of(
     Of ``member`` (a membership's id) alone, if given. Training and trial are no work; a day is that of the answer, as
     an imported file says it, else as the server's clock does.
     """
-    values: dict[str, int | str] = {"project": project.pk, "member": member or 0, "since": str(since), "until": str(until)}
+    values: dict[str, int | str] = {
+        "project": project.pk,
+        "member": member or 0,
+        "since": str(since),
+        "until": str(until),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_statement(), values)
         rows = cursor.fetchall()

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
 from core.access import Actor, own_lease
@@ -221,7 +221,7 @@ def _store_relabel(lease: Lease, key: str, work: Work, checked: list[CheckedAnsw
         Item.objects.filter(pk=lease.item_id).update(
             done=F("done") + 1, target=F("target") + 1, extra=F("extra") + 1
         )
-    first = int(earlier is None or earlier.voided)
+    first = int(earlier is None or earlier.voided or earlier.pass_kind in COUNTS_NOWHERE)
     _count_project(lease.item, first, 0)
     served = RelabelPlace.objects.filter(
         item=lease.item_id, annotator=lease.annotator_id, annotation=None, dropped=False
@@ -303,7 +303,8 @@ def _take_place(lease: Lease) -> None:
     if lease.state not in {LeaseState.EXPIRED, LeaseState.RELEASED, LeaseState.DEFERRED}:
         raise _Late("lease-closed", f"This item was {lease.state} already. Your answer is kept as a draft.")
     if lease.relabel_id is None:
-        answered = _own_chain(lease).filter(current=True, complete=True).exists()
+        done = Q(complete=True) | Q(voided=True)
+        answered = _own_chain(lease).filter(done, current=True).exists()
     else:
         asked = RelabelPlace.objects.filter(relabel=lease.relabel_id, item=item, annotator=lease.annotator)
         answered = not asked.filter(annotation=None, dropped=False).exists()

@@ -8,6 +8,7 @@ from core.choices import QuestionKind
 from core.exceptions import Invalid
 from core.models import Annotation, Answer, AnswerChoice
 from core.selectors.question import ClassSpec, QuestionSpec, Schema
+from core.services.standard import held_schema
 
 LONGEST_TEXT = 20_000
 MOST_ERRORS = 50
@@ -141,7 +142,10 @@ def _error(field: str, code: str, detail: str) -> dict[str, str]:
 
 
 def write_answers(annotation: Annotation, checked: list[CheckedAnswer]) -> None:
-    """Insert the answers of a new annotation."""
+    """Insert the answers of a new annotation. Texts are read by the rules in force, which stay so until the end."""
+    held = {}
+    if any(answer.text is not None for answer in checked):
+        held = {question.key: question for question in held_schema(annotation.annotator.project).questions}
     rows = Answer.objects.bulk_create(
         Answer(
             annotation=annotation,
@@ -149,7 +153,7 @@ def write_answers(annotation: Annotation, checked: list[CheckedAnswer]) -> None:
             label_class_id=answer.class_id,
             number=answer.number,
             text=answer.text,
-            standard=None if answer.text is None else answer.question.standard_form(answer.text),
+            standard=None if answer.text is None else held[answer.question.key].standard_form(answer.text),
         )
         for answer in checked
     )

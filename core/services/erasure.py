@@ -115,7 +115,6 @@ def _blank_member(member: Membership) -> None:
         erased_at=Now(),
         retested=0,  # only counted of people who can be asked again
         waiting=0,
-        notices=0,
         paused_because=PausedBecause.NOT,
         paused_at=None,
         training_round=None,

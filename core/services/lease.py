@@ -139,7 +139,7 @@ def hand_out_trial(membership: Membership, count: int, have: Sequence[UUID] | No
 def _locked_member(membership_id: int) -> tuple[Membership, datetime]:
     """The member's row, locked, with the project; and the database's time."""
     member = (
-        Membership.objects.select_for_update(of=("self",))
+        Membership.objects.select_for_update(of=("self",), no_key=True)
         .select_related("project")
         .annotate(now=Now())
         .filter(pk=membership_id, active=True)
@@ -326,7 +326,7 @@ def _next_places(member: Membership, count: int, now: datetime, *, wait: bool) -
 
 def _asked_places(member: Membership, count: int, *, wait: bool) -> list[Place]:
     """Items that were sent to just this person, the oldest first; those that were changed since are dropped."""
-    waiting = waiting_places(member)
+    waiting = waiting_places(member, count + SPARE)
     stale = [
         place.pk
         for place in waiting

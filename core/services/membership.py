@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from core.access import rank
 from core.choices import Role
 from core.exceptions import Conflict, Invalid, Missing, NotAllowed
-from core.models import Invitation, Membership, Project, User
+from core.models import Invitation, Membership, Project, RelabelPlace, User
 from core.selectors.account import digest_of, find_invitation
 from core.selectors.membership import find_colleague
 from core.services.account import create_user, free_name
@@ -20,6 +20,7 @@ from core.services.audit import record
 from core.services.item import leave_batches
 from core.services.lease import release_leases_of
 from core.services.token import new_secret
+from core.services.training_round import begin_training
 
 LONGEST_INVITATION_DAYS = 90
 LONGEST_NOTE = 120
@@ -107,15 +108,23 @@ def _enter(project: Project, user: User, role: str) -> Membership:
     if member is None:
         try:
             with transaction.atomic():
-                return Membership.objects.create(
+                member = Membership.objects.create(
                     project=project, user=user, role=role, name=free_name(project, user)
                 )
+                return _begin(member)
         except IntegrityError:
             raise Conflict("try-again", "Somebody joined under this name just now. Try again.") from None
     if member.active:
         raise Conflict("already-member", f"{member.name} is a member of this project already.")
     member.active, member.role = True, role
     member.save(update_fields=["active", "role"])
+    return _begin(member)
+
+
+def _begin(member: Membership) -> Membership:
+    """Annotators who come while a training round is asked of newcomers begin with it."""
+    if member.role == Role.ANNOTATOR:
+        begin_training(member)
     return member
 
 
@@ -171,8 +180,9 @@ def remove_member(membership: Membership, member_id: int) -> int:
         if not member.active:
             raise Missing
         _keep_an_owner(member)
-        member.active = False
-        member.save(update_fields=["active"])
+        member.active, member.waiting = False, 0
+        member.save(update_fields=["active", "waiting"])
+        RelabelPlace.objects.filter(annotator=member, annotation=None, dropped=False).update(dropped=True)
         record(membership.user, membership.project, "member.removed", member.name)
     # After the commit: leases are locked before memberships, and none is handed out from now on.
     leave_batches(member, by=membership)
@@ -184,7 +194,7 @@ def _lock(membership: Membership, member_id: int) -> Membership:
     owners = Membership.objects.filter(project=membership.project_id, active=True, role=Role.OWNER)
     list(owners.select_for_update().order_by("pk").values_list("pk"))
     member = (
-        Membership.objects.select_for_update(of=("self",))
+        Membership.objects.select_for_update(of=("self",), no_key=True)
         .select_related("user", "project")
         .filter(project=membership.project_id, pk=member_id)
         .first()

@@ -45,7 +45,7 @@ def resume_member(membership: Membership, member_id: int) -> Membership:
 def pause_for_gold(member: Membership, *, n: int, right: int, bound: float) -> bool:
     """Pause somebody who is surely below the bound on gold. False when they are paused or gone meanwhile."""
     with transaction.atomic():
-        rows = Membership.objects.select_for_update(of=("self",)).select_related("project")
+        rows = Membership.objects.select_for_update(of=("self",), no_key=True).select_related("project")
         found = rows.filter(pk=member.pk, active=True, paused_because=PausedBecause.NOT).first()
         if found is None:
             return False
@@ -72,7 +72,7 @@ def _lock(membership: Membership, member_id: int) -> Membership:
     """A member whose role is not above one's own."""
     check_open(membership.project)
     member = (
-        Membership.objects.select_for_update(of=("self",))
+        Membership.objects.select_for_update(of=("self",), no_key=True)
         .select_related("project", "user")
         .filter(project=membership.project_id, pk=member_id, active=True)
         .first()

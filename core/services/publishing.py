@@ -432,7 +432,7 @@ def _publish_gold(source: Import) -> None:
         INSERT INTO core_gold (item_id, question_id, label_class_id, number, text)
         SELECT item_id, question_id, label_class_id, number, text FROM core_stagedanswer WHERE source_id = %s
         ON CONFLICT (item_id, question_id) DO UPDATE SET label_class_id = excluded.label_class_id,
-            number = excluded.number, text = excluded.text
+            number = excluded.number, text = excluded.text, resolution_id = NULL
         """,
         source.pk,
     )

@@ -1,13 +1,21 @@
 """What texts are read as: kept beside every answer, by the rules in force. Raw texts are never touched."""
 
-from collections import defaultdict
-
+from django.db import connection
 from django.db.models import QuerySet
 
-from core.models import Answer, Import, Question
-from core.selectors.question import QuestionSpec, Schema, read_schema
+from core.models import Answer, Import, Project, Question
+from core.selectors.question import QuestionSpec, Schema, read_schema, schema_of
 
 AT_ONCE = 500
+
+
+def held_schema(project: Project) -> Schema:
+    """The questions with the rules in force now, which nobody changes until this transaction ends."""
+    with connection.cursor() as cursor:
+        lock = " FOR SHARE" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"SELECT schema_version FROM core_project WHERE id = %s{lock}", [project.pk])  # noqa: S608
+        (version,) = cursor.fetchone()
+    return schema_of(project) if version == project.schema_version else read_schema(project.pk)
 
 
 def refresh(question: Question) -> int:
@@ -29,14 +37,18 @@ def refresh_imported(source: Import, schema: Schema) -> int:
 
 
 def _refresh(question: QuestionSpec, answers: QuerySet[Answer]) -> int:
-    texts = answers.filter(text__isnull=False).order_by()
-    wanted: defaultdict[str | None, list[str]] = defaultdict(list)
-    for text, standard in texts.values_list("text", "standard").distinct():
-        read = question.standard_form(text or "")
-        if read != standard:
-            wanted[read].append(text or "")
+    """Each different text is read once; rows are written by key, some hundreds at a time."""
+    forms: dict[str, str | None] = {}
+    changed: list[Answer] = []
     n = 0
-    for read, raw in wanted.items():
-        for begin in range(0, len(raw), AT_ONCE):
-            n += texts.filter(text__in=raw[begin : begin + AT_ONCE]).update(standard=read)
-    return n
+    rows = answers.filter(text__isnull=False).order_by("pk").values_list("pk", "text", "standard")
+    for pk, kept, standard in list(rows):
+        text = kept or ""
+        if text not in forms:
+            forms[text] = question.standard_form(text)
+        if forms[text] != standard:
+            changed.append(Answer(pk=pk, standard=forms[text]))
+        if len(changed) == AT_ONCE:
+            n += Answer.objects.bulk_update(changed, ["standard"])
+            changed = []
+    return n + (Answer.objects.bulk_update(changed, ["standard"]) if changed else 0)

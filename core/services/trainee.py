@@ -241,7 +241,7 @@ def try_again(membership: Membership, member_id: int) -> Trainee:
     """A lead's leave to go through the round once more. Raises Missing, Conflict ``not-failed``."""
     check_open(membership.project)
     member = (
-        Membership.objects.select_for_update(of=("self",))
+        Membership.objects.select_for_update(of=("self",), no_key=True)
         .select_related("project", "training_round")
         .filter(project=membership.project_id, pk=member_id, active=True)
         .first()

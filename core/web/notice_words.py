@@ -109,6 +109,12 @@ def _training(slug: str, data: Json, who: str, _own: bool) -> Words:  # noqa: FB
     if data.get("state") == "passed":
         text = _("You have passed “%(round)s”: %(right)s of %(n)s were right.")
         return Words(text % values, _to(slug, "label"), _("Label"))
+    if data.get("state") == "sent":
+        text = _("You were given the training round “%(round)s”: its items come first.")
+        return Words(text % values, _to(slug, "label"), _("Label"))
+    if data.get("state") == "excused":
+        text = _("You may label without the training round “%(round)s”.")
+        return Words(text % values, _to(slug, "label"), _("Label"))
     text = _(
         "You have not passed “%(round)s”: %(right)s of %(n)s were right. The lead will tell you how to go on."
     )

@@ -214,8 +214,7 @@ def headline(report: Json) -> tuple[str, str]:
         }, _(
             "Write down a missing rule, merge classes or send items out again: here you will see whether it helped."
         )
-    said = [change for change in judged if compared(change)["outcome"] != "cannot_tell"]  # type: ignore[index]
-    change = (said or judged)[-1]
+    change = judged[-1]  # the newest, whatever came of it: the best of many would be one by chance
     found = change["comparison"]
     difference = compared(change)["difference"]  # type: ignore[index]
     if difference["value"] is None:

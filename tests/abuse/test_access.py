@@ -219,7 +219,7 @@ def test_a27_an_annotator_sees_nobodys_answers(actors: Actors) -> None:
     leases = bob.post("/api/v1/projects/birds/leases", {"count": 2}, content_type=JSON).json()["leases"]
     with_gold, without = sorted(leases, key=lambda lease: lease["item"]["id"])
     assert with_gold["item"].keys() == without["item"].keys() == {"id", "version", "display", "meta"}
-    assert with_gold.keys() == without.keys() == {"id", "item", "expires_at", "suggestion"}
+    assert with_gold.keys() == without.keys() == {"id", "item", "expires_at", "suggestion", "earlier"}
     page = client_of(actors.bob).get("/projects/birds/label/").content.decode()
     for word in ("carol", "dave", "gold", "audit", "holdout"):
         assert word not in str(leases).lower()

@@ -84,6 +84,8 @@ NAMES = {
     "hlp_table": "scores",
     "aggregation_table": "rules",
     "selection_table": "rounds",
+    "timeline_table": "course",
+    "work_table": "days",
     "agreement_picture": "coefficients",
 }
 PICTURE = base64.b64decode(
@@ -154,6 +156,8 @@ class World:
         """What must be in a body for the address to know what is asked for; otherwise nothing."""
         if name == "api:leases-extend":
             return {"leases": [str(self.values(who, "api:lease-skip")["lease_id"])]}
+        if name == "api:annotations-void":
+            return {"member": self.members["annotator"].pk}
         if name == "api:lease-annotation":
             return {"answers": {"answer": "yes"}}
         return {}
@@ -259,7 +263,7 @@ def _mend(world: World, items: list[Item], said: LabelClass) -> None:
         note="clearer",
     )
     Resolution.objects.create(
-        item=items[28],
+        item=items[0],
         question=said.question,
         label_class=said,
         cause=Cause.SLIP,
@@ -342,6 +346,7 @@ def plant_everywhere(world: World, text: str) -> None:
         annotation.comment = text
         annotation.save()
     ClassMapping.objects.filter(project=project).update(note=text)
+    Notice.objects.filter(member__project=project).update(data={"version": 1, "note": text})
     Resolution.objects.filter(item__project=project).update(comment=text)
     Review.objects.filter(item__project=project).update(note=text, comment=text)
     Inquiry.objects.filter(item__project=project).update(text=text, answer=text)

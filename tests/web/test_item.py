@@ -44,7 +44,7 @@ def test_the_list_costs_the_same_statements_for_any_number_of_items(
 ) -> None:
     make_items(actors.project, 60)
     dave = client_of(actors.dave)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         dave.get(reverse("items", args=["birds"]))
 
 

@@ -368,16 +368,18 @@ def undo(request: HttpRequest, membership: Membership, item_id: int) -> HttpResp
     """Take back how an item is settled, and show it again."""
     query = QueryDict(request.POST.get("query", ""))
     item = item_of(membership.project_id, item_id)
-    row = resolution_of(_number(request.POST.get("resolution", "")))
+    kept = _kept(query)
     try:
+        row = resolution_of(_number(request.POST.get("resolution", "")))
         if row.item_id != item.pk:
             raise Missing
+        kept = _kept(query, question=row.question.key)
         take_back(membership, row.pk, _number(request.POST.get("revision", "")))
     except DomainError as error:
         messages.error(request, error.detail)
     else:
         messages.success(request, _("Taken back: the votes make the label again."))
-    return redirect(_item_url(membership, item.pk, _kept(query, question=row.question.key)))
+    return redirect(_item_url(membership, item.pk, kept))
 
 
 @require_POST
@@ -505,7 +507,7 @@ def _settle_bulk(
 def _pattern(text: str) -> dict[str, int]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(type(n) is int for n in found.values()):
         raise Invalid("bad-pattern", _("The page did not say what people had answered. Open it again."))
