@@ -95,11 +95,11 @@ def _check(job: Job, source: Import) -> tuple[int, bool]:
     Raises FileError when the file as a whole is wrong.
     """
     begin_check(job, source)
+    watch = Watched(source.project) if source.kind == ImportKind.ITEMS else None
     try:
         file = (import_folder() / source.file).open("rb")
     except FileNotFoundError:
         raise FileError("file-missing", "The stored file is gone. Upload it again.") from None
-    watch = Watched(source.project) if source.kind == ImportKind.ITEMS else None
     with file:
         for chunk in _chunks(file, source, watch):
             stage(job, source, chunk, CHECK_SHARE * min(file.tell() / source.file_size, 1))

@@ -179,6 +179,10 @@ def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) ->
         item, annotator, value, *group = _text_columns(rows, len(columns))
     else:
         item, annotator, value, *group = _packed(rows, kinds)
+    order = _by_item(item, annotator)
+    if order is not None:
+        item, annotator, group = item[order], annotator[order], [column[order] for column in group]
+        value = [value[place] for place in order.tolist()] if isinstance(value, list) else value[order]
     label, names, uncertain, values, sets = _labels(answers, question, value)
     return AnswerColumns(
         item=item,
@@ -191,6 +195,16 @@ def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) ->
         group_names=_group_names(scope, group[0]) if group else {},
         sets=sets,
     )
+
+
+def _by_item(item: Ints, annotator: Ints) -> Ints | None:
+    """The order of the rows by item, then person; None where they are in it.
+
+    A database gives rows in any order, and sums of rounded numbers differ in their last digit with it: the same
+    answers are to give the same report to the byte. Nearly sorted rows, as they come, are sorted in one pass.
+    """
+    key = item * (int(annotator.max(initial=0)) + 1) + annotator
+    return None if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
 
 
 def _packed(rows: QuerySet[Answer, tuple[Any, ...]], kinds: list[str]) -> list[npt.NDArray[Any]]:

@@ -138,5 +138,5 @@ def test_before_the_first_round_the_report_is_empty_and_right(actors: Actors, sc
 
 def test_the_report_is_read_in_few_statements(learnt: Project, django_assert_max_num_queries: Any) -> None:
     selection_report(learnt)  # the questions are in memory from here on
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         selection_report(learnt)
