@@ -64,7 +64,7 @@ def _page(
             "clusters": [
                 {
                     **row,
-                    "sure": all(one["confidence"] >= SURE for one in row["variants"]),
+                    "sure": any(one["confidence"] >= SURE for one in row["variants"]),
                     "variants": [{**one, "ticked": one["confidence"] >= SURE} for one in row["variants"]],
                 }
                 for row in found["clusters"]
