@@ -30,12 +30,12 @@ from core.api.views import (
     spreading,
     standard,
     tag,
+    throughput,
     timeline,
     token,
     training_round,
     validation,
     void,
-    work,
 )
 from core.choices import ProjectState
 from core.services.item import restore_item, return_item, withdraw_item
@@ -184,7 +184,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/voids", void.Voids.as_view(), name="voids"),
     path("voids/<int:void_id>/undo", void.UndoVoid.as_view(), name="void-undo"),
     path("people/<int:member_id>/erase", membership.ErasePerson.as_view(), name="person-erase"),
-    path("projects/<slug:slug>/work", work.Work.as_view(), name="work"),
+    path("projects/<slug:slug>/work", throughput.Work.as_view(), name="work"),
     path("projects/<slug:slug>/audit/file", audit.AuditFile.as_view(), name="audit-file"),
     path("projects/<slug:slug>/trial", annotation.TrialLeases.as_view(), name="trial"),
     path("projects/<slug:slug>/items", item.Items.as_view(), name="items"),

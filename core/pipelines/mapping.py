@@ -4,7 +4,7 @@ A what-if writes nothing. Its reports are made by the same functions as ever, on
 (selectors.question.read_by), so they are what a project reads whose answers were given in the merged classes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ from core.selectors.mapping import OutsideAnswers, outside_answers
 from core.selectors.moment import one_moment
 from core.selectors.question import QuestionSpec, Schema, clean_name, fold, merged, read_by, schema_of
 from core.selectors.run import runs_of
-from core.services.mapping import check_merge
+from core.services.mapping import check_merge, conditions_on
 
 MOST_MERGES = 20
 MOST_SUGGESTED = 100
@@ -181,6 +181,7 @@ def suggest(project: Project, question_key: str | None, *, uncertain: str = Unce
         columns = answer_columns(project, asked.question, asked.scope)
         present = list(LabelClass.objects.filter(question_id=question.id))
         raw = Question.objects.get(pk=question.id)
+        conditions = conditions_on(raw)
     answers = _Answers.of(columns, asked)
     members = _members(columns, len(question.classes))
     found = likenesses(answers.index.patterns, members)
@@ -198,7 +199,7 @@ def suggest(project: Project, question_key: str | None, *, uncertain: str = Unce
         ],
         "n_pairs": len(found),
         "pairs": [
-            _suggestion(one, answers, question, n_of, _refused(raw, present, question, one))
+            _suggestion(one, answers, question, n_of, _refused(raw, present, conditions, question, one))
             for one in found[:MOST_SUGGESTED]
         ],
     }
@@ -233,10 +234,14 @@ def _holding(columns: AnswerColumns, place: int, n_of: Floats) -> int:
 
 
 def _refused(
-    question: Question, present: Sequence[LabelClass], spec: QuestionSpec, one: Likeness
+    question: Question,
+    present: Sequence[LabelClass],
+    conditions: Mapping[str, Collection[int]],
+    spec: QuestionSpec,
+    one: Likeness,
 ) -> str | None:
     try:
-        check_merge(question, present, {spec.classes[one.a].id, spec.classes[one.b].id})
+        check_merge(question, present, {spec.classes[one.a].id, spec.classes[one.b].id}, conditions)
     except (Invalid, Conflict) as error:
         return error.code
     return None
@@ -281,10 +286,10 @@ def _supposed(question: QuestionSpec, merges: Sequence[Merge]) -> QuestionSpec:
     raw = Question.objects.filter(pk=question.id).first()
     if raw is None:
         raise Missing
-    present = list(raw.classes.all())
+    present, conditions = list(raw.classes.all()), conditions_on(raw)
     after = question
     for merge in merges:
-        group = check_merge(raw, present, {*merge.classes, merge.into})
+        group = check_merge(raw, present, {*merge.classes, merge.into}, conditions)
         name = None
         if merge.name is not None:
             try:

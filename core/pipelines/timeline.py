@@ -361,7 +361,7 @@ def timeline_report(project: Project, question: str | None = None) -> Json:
         "has_audit": audit,
         "n_items": int(np.unique(history.item[history.audit]).size),
         "course": _course(history, readings.now(), [event.moment for event in events], as_of),
-        "changes": judge.all(events)[-MOST_CHANGES:],
+        "changes": judge.newest(events),
         "cut": max(0, len(events) - MOST_CHANGES),
     }
 
@@ -406,11 +406,11 @@ class _Judge:
         self.history, self.readings, self.drawn = history, readings, drawn
         self.reading = readings.now()
 
-    def all(self, events: Sequence[Event]) -> list[Json]:
-        """Every change with its comparison, if it has one."""
+    def newest(self, events: Sequence[Event]) -> list[Json]:
+        """The last MOST_CHANGES changes, oldest first, each with its comparison, if it has one."""
         opening = [event for event in events if event.opens]
         told = []
-        for event in events:
+        for event in events[-MOST_CHANGES:]:
             later = [other.at for other in opening if other.at > event.at]
             until = min(later, default=None) if event.opens or event.adds else None
             told.append(

@@ -25,12 +25,6 @@ class LogFilter:
     until: date | None = None
 
 
-def events_of(project: Project, *, verb: str = "", before: int | None = None) -> QuerySet[Event]:
-    """Lines of the log with their actors, the newest first; ``verb`` keeps one kind, ``before`` older ones."""
-    events = filtered_events(project, LogFilter(verb=verb))
-    return events if before is None else events.filter(pk__lt=before)
-
-
 def filtered_events(project: Project, chosen: LogFilter) -> QuerySet[Event]:
     """The lines that a filter leaves, with their actors, the newest first. Raises Invalid ``bad-filter``."""
     if any(len(text) > LONGEST for text in (chosen.verb, chosen.actor, chosen.thing)):

@@ -13,6 +13,7 @@ from core.models import Job, LabelingFunction, Membership, Prediction, Project, 
 from core.selectors.function import applying, function_of, functions_of
 from core.services.archive import check_open
 from core.services.audit import record
+from core.services.edit import write_changes
 from core.services.job import beat, create_job, finish_job
 
 MOST_FUNCTIONS = 200
@@ -75,13 +76,10 @@ def edit_function(
     if version is not None and version != found.version:
         raise Stale("changed-meanwhile", "Somebody has changed this function meanwhile. Look at it again.")
     _check_name(project, new.name, found.pk)
-    names = ("name", "question_id", "kind", "arguments", "label_class_id", "active")
-    changed = [name for name in names if getattr(found, name) != getattr(new, name)]
+    changed = write_changes(
+        found, new, ("name", "question_id", "kind", "arguments", "label_class_id", "active")
+    )
     if changed:
-        for name in changed:
-            setattr(found, name, getattr(new, name))
-        found.version += 1
-        found.save(update_fields=[*changed, "version"])
         record(membership.user, project, "function.changed", found.name, id=found.pk, fields=changed)
     return function_of(project.pk, function_id)
 

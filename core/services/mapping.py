@@ -5,6 +5,7 @@ to the classes here and nowhere else. Every change is made under the lock of the
 """
 
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Map
 from typing import Any
 
 from django.db import transaction
@@ -49,7 +50,7 @@ def apply_merge(
     """
     project, question = _locked(membership, question_key, version)
     present = list(question.classes.all())
-    group = check_merge(question, present, {*classes, into})
+    group = check_merge(question, present, {*classes, into}, conditions_on(question))
     target = next(spec for spec in group if spec.pk == into)
     document: dict[str, Any] = {"classes": [spec.pk for spec in group], "into": into}
     if name is not None and (wanted := _name(name)) != target.name:
@@ -58,8 +59,24 @@ def apply_merge(
     return _apply(membership, project, question, MappingKind.MERGE, document, note, told)
 
 
-def check_merge(question: Question, present: Sequence[LabelClass], ids: Collection[int]) -> list[LabelClass]:
-    """The classes of these ids in their order, if they may be merged. Raises as apply_merge."""
+def conditions_on(question: Question) -> dict[str, set[int]]:
+    """The questions that are asked only after some classes of this one: key to the ids of these as they are read."""
+    asked = Question.objects.filter(when_question=question).prefetch_related("when_classes")
+    return {
+        other.key: {spec.merged_into_id or spec.pk for spec in other.when_classes.all()} for other in asked
+    }
+
+
+def check_merge(
+    question: Question,
+    present: Sequence[LabelClass],
+    ids: Collection[int],
+    conditions: Map[str, Collection[int]],
+) -> list[LabelClass]:
+    """The classes of these ids in their order, if they may be merged under these ``conditions_on`` the question.
+
+    Raises as apply_merge.
+    """
     if question.kind not in CHOICE_KINDS:
         raise Invalid("not-a-choice", f"The answers to {question.key!r} are not classes.")
     group = [spec for spec in present if spec.pk in ids]
@@ -80,12 +97,11 @@ def check_merge(question: Question, present: Sequence[LabelClass], ids: Collecti
         present, {spec.pk: group[0].pk for spec in group}
     ):
         raise Invalid("not-neighbours", "Only neighbours of a scale can be merged: its order must stay.")
-    for other in Question.objects.filter(when_question=question).prefetch_related("when_classes"):
-        needed = {spec.merged_into_id or spec.pk for spec in other.when_classes.all()}
-        if 0 < len(needed & set(ids)) < len(ids):
+    for key, needed in conditions.items():
+        if 0 < len(set(needed) & set(ids)) < len(ids):
             raise Conflict(
                 "splits-condition",
-                f"{other.key!r} is asked after some of these classes and not after the others; merged, nobody "
+                f"{key!r} is asked after some of these classes and not after the others; merged, nobody "
                 "could say whether it is.",
             )
     return group

@@ -13,6 +13,7 @@ from core.selectors.job import unfinished_jobs
 from core.selectors.validation import newest_data_schema, rule_of, rules_of
 from core.services.archive import check_open
 from core.services.audit import record
+from core.services.edit import write_changes
 from core.services.job import beat, create_job, finish_job
 from core.services.publishing import publish
 
@@ -168,13 +169,8 @@ def edit_rule(membership: Membership, rule_id: int, new: NewRule, version: int) 
     if version != found.version:
         raise Stale("stale", "Somebody has changed this rule since you read it.", version=found.version)
     _check_name(project, new.name, found.pk)
-    names = ("name", "severity", "document", "active")
-    changed = [name for name in names if getattr(found, name) != getattr(new, name)]
+    changed = write_changes(found, new, ("name", "severity", "document", "active"))
     if changed:
-        for name in changed:
-            setattr(found, name, getattr(new, name))
-        found.version += 1
-        found.save(update_fields=[*changed, "version"])
         record(membership.user, project, "validation-rule.changed", found.name, id=found.pk, fields=changed)
     return rule_of(project.pk, rule_id)
 

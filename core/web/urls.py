@@ -28,11 +28,11 @@ from core.web.views import (
     run,
     selection,
     standard,
+    throughput,
     timeline,
     token,
     training_round,
     validation,
-    work,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -169,8 +169,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/people/<int:member_id>/void", people.void, name="member_void"),
     path("projects/<slug:slug>/people/voids/<int:void_id>/undo", people.void_undo, name="void_undo"),
     path("projects/<slug:slug>/people/<int:member_id>/erase", people.erase, name="member_erase"),
-    path("projects/<slug:slug>/work/", work.index, name="work"),
-    path("projects/<slug:slug>/work/<slug:name>.csv", work.table, name="work_table"),
+    path("projects/<slug:slug>/work", throughput.index, name="work"),
+    path("projects/<slug:slug>/work.csv", throughput.table, name="work_table"),
     path("projects/<slug:slug>/items/<int:item_id>/history", item.history, name="item_history"),
     path("projects/<slug:slug>/audit.csv", audit.table, name="audit_table"),
     path("projects/<slug:slug>/label/trial", label.trial, name="label_trial"),

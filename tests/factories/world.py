@@ -85,7 +85,6 @@ NAMES = {
     "aggregation_table": "rules",
     "selection_table": "rounds",
     "timeline_table": "course",
-    "work_table": "days",
     "agreement_picture": "coefficients",
 }
 PICTURE = base64.b64decode(

@@ -55,7 +55,7 @@ def test_work_is_taken_out_put_back_and_told(walk: Walk, live_server: LiveServer
     by_key(page, "Put back")
     by_key(page, "Put back")
     expect(page.get_by_text("3 answers count again")).to_be_visible()
-    page.goto(f"{project}/work/")
+    page.goto(f"{project}/work")
     walk.check("work")
     page.goto(f"{project}/audit")
     walk.check("audit")

@@ -8,7 +8,16 @@ from django.db.models.functions import Now
 from core.access import Action, Actor, get_membership
 from core.choices import Role
 from core.exceptions import Conflict, Invalid, Missing, NotAllowed
-from core.models import Event, Invitation, Membership, User
+from core.models import (
+    Event,
+    Invitation,
+    Membership,
+    Relabel,
+    RelabelPlace,
+    TrainingItem,
+    TrainingRound,
+    User,
+)
 from core.services.account import create_user, deactivate
 from core.services.lease import hand_out
 from core.services.membership import (
@@ -24,6 +33,7 @@ from core.services.membership import (
 from tests.conftest import Actors
 from tests.factories import project as factory
 from tests.factories.account import make_user
+from tests.factories.answers import make_gold
 from tests.factories.item import make_items
 
 pytestmark = pytest.mark.django_db
@@ -212,3 +222,34 @@ def test_colleagues_can_be_added_and_strangers_not_even_looked_up(actors: Actors
             add_member(alice, username=name, role=Role.ANNOTATOR)
         details.add((refusal.value.code, refusal.value.detail))
     assert len(details) == 1
+
+
+def test_annotators_who_join_begin_with_the_training_round_in_force(actors: Actors) -> None:
+    training = TrainingRound.objects.create(
+        project=actors.project, name="first", pass_mark="0.8", active=True
+    )
+    (item,) = make_items(actors.project, 1)
+    TrainingItem.objects.create(training_round=training, item=item, order=1)
+    make_gold(item, "answer", "yes")
+    _invitation, secret = invite(actors.membership(actors.alice), role=Role.ANNOTATOR, note="for Frank")
+    _invitation, other = invite(actors.membership(actors.alice), role=Role.REVIEWER, note="for Gina")
+
+    frank = sign_up_by_invitation(secret, username="frank", password=STRONG, display_name="Frank")
+    gina = sign_up_by_invitation(other, username="gina", password=STRONG, display_name="Gina")
+
+    assert actors.membership(frank).training_round == training
+    assert actors.membership(gina).training_round is None
+
+
+def test_what_waited_for_somebody_who_left_waits_no_more(actors: Actors) -> None:
+    alice, bob = actors.membership(actors.alice), actors.membership(actors.bob)
+    (item,) = make_items(actors.project, 1)
+    relabel = Relabel.objects.create(project=actors.project, reason="a new rule")
+    place = RelabelPlace.objects.create(relabel=relabel, item=item, item_version=1, annotator=bob)
+    Membership.objects.filter(pk=bob.pk).update(waiting=1)
+
+    remove_member(alice, bob.pk)
+
+    bob.refresh_from_db()
+    place.refresh_from_db()
+    assert (bob.waiting, place.dropped) == (0, True)

@@ -1,6 +1,5 @@
 """Forms of the project pages: the editor of a new project, its settings, and its copy."""
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.choices import Gate
 from core.exceptions import DomainError
 from core.models import Project
+from core.web.forms.document import JsonForm
 from core.web.forms.question import QuestionsEditor
 
 PERCENT = 100
@@ -108,7 +108,7 @@ class ProjectEditor(QuestionsEditor):
         return (self.form, name) if name in self.form.fields else super().field_at(pointer)
 
 
-class DocumentForm(forms.Form):
+class DocumentForm(JsonForm):
     """A project document, pasted."""
 
     document = forms.CharField(
@@ -117,18 +117,6 @@ class DocumentForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
     )
-
-    def clean_document(self) -> Any:
-        """The document as values."""
-        try:
-            return json.loads(self.cleaned_data["document"], parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
-            raise forms.ValidationError(_("This is not JSON%(where)s."), params={"where": where}) from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 class SettingsForm(forms.Form):

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.choices import Severity
 from core.models import DataSchema, ValidationRule
+from core.web.forms.document import JsonForm
 
 _CODE = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 RULES = [
@@ -21,7 +22,7 @@ RULES = [
 ]
 
 
-class SchemaForm(forms.Form):
+class SchemaForm(JsonForm):
     """A version of the schema, with the one that the editor saw."""
 
     document = forms.CharField(
@@ -44,18 +45,6 @@ class SchemaForm(forms.Form):
         text = json.dumps(document, indent=2, ensure_ascii=False)
         initial = {"document": text, "check": True, "number": newest.number if newest else 0}
         return cls(data, initial=initial)
-
-    def clean_document(self) -> Any:
-        """The document as values."""
-        try:
-            return json.loads(self.cleaned_data["document"], parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
-            raise forms.ValidationError(_("This is not JSON%(where)s."), params={"where": where}) from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 class RuleForm(forms.Form):

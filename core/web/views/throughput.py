@@ -2,17 +2,17 @@
 
 from datetime import date
 
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from core.access import LEADS, Action
 from core.models import Membership
-from core.pipelines.work import work_file
-from core.selectors.work import WorkDay, work_of
+from core.pipelines.throughput import work_file
+from core.selectors.throughput import WorkDay, work_of
 from core.web.access import project_view
-from core.web.forms.work import WorkForm
+from core.web.forms.throughput import WorkForm
 from core.web.pages import project_page
 
 MOST_ROWS = 500
@@ -40,15 +40,13 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         "until": until,
         "all_people": membership.role in LEADS,
     }
-    return project_page(request, membership, "work", "core/work/page.html", context)
+    return project_page(request, membership, "work", "core/throughput/page.html", context)
 
 
 @require_safe
 @project_view(Action.OWN_WORK_READ)
-def table(request: HttpRequest, membership: Membership, name: str) -> HttpResponseBase:
+def table(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """The same as CSV."""
-    if name != "days":
-        raise Http404
     _form, _since, _until, rows = _rows(request, membership)
     return StreamingHttpResponse(
         work_file(rows),

@@ -13,11 +13,11 @@ from rest_framework.views import APIView
 from core.access import LEADS, Action, get_membership
 from core.api.authentication import request_actor
 from core.api.pagination import allowed_parameters
-from core.api.serializers import work as shapes
+from core.api.serializers import throughput as shapes
 from core.api.views.audit import day_of
 from core.exceptions import Invalid
-from core.pipelines.work import work_file
-from core.selectors.work import work_of
+from core.pipelines.throughput import work_file
+from core.selectors.throughput import work_of
 
 FORMATS = ("json", "csv")
 

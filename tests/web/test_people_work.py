@@ -25,8 +25,8 @@ def bob(actors: Actors) -> Membership:
 def test_leads_see_everybodys_work_and_others_their_own(actors: Actors, bob: Membership) -> None:
     make_answer(actors.membership(actors.carol), Item.objects.earliest("pk"), {"answer": "no"})
 
-    page = client_of(actors.alice).get(f"{PROJECT}/work/").content.decode()
-    own = client_of(actors.bob).get(f"{PROJECT}/work/").content.decode()
+    page = client_of(actors.alice).get(f"{PROJECT}/work").content.decode()
+    own = client_of(actors.bob).get(f"{PROJECT}/work").content.decode()
 
     assert "3 answers" in page
     assert "carol" in page
@@ -36,12 +36,11 @@ def test_leads_see_everybodys_work_and_others_their_own(actors: Actors, bob: Mem
 
 
 def test_work_comes_as_a_file(actors: Actors, bob: Membership) -> None:
-    answer = client_of(actors.alice).get(f"{PROJECT}/work/days.csv")
+    answer = client_of(actors.alice).get(f"{PROJECT}/work.csv")
 
     head, line = b"".join(answer).decode().split()
     assert head == '"member","name","day","answers","voided","skips","median_seconds","uncertain"'
     assert line.endswith(",2,0,0,4.0,0.0")
-    assert client_of(actors.alice).get(f"{PROJECT}/work/hours.csv").status_code == 404
     script = client_of(actors.bob).get("/api/v1/projects/birds/work")
     assert [row["answers"] for row in script.json()] == [2]
     assert client_of(actors.bob).get("/api/v1/projects/birds/work?from=yesterday").status_code == 400

@@ -7,7 +7,7 @@ import pytest
 
 from core.choices import LeaseState, Pass
 from core.models import Annotation, Item, Lease, Membership
-from core.selectors.work import WorkDay, work_of
+from core.selectors.throughput import WorkDay, work_of
 from core.services.annotation import correct
 from core.services.lease import hand_out, skip
 from tests.conftest import Actors

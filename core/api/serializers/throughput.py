@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.selectors.work import WorkDay
+from core.selectors.throughput import WorkDay
 
 
 class WorkOut(serializers.Serializer[dict[str, object]]):

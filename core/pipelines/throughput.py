@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from core.formats.writers import write_rows
-from core.selectors.work import WorkDay
+from core.selectors.throughput import WorkDay
 
 
 def work_file(rows: Iterable[WorkDay]) -> Iterator[bytes]:

@@ -1,0 +1,55 @@
+"""What texts are read as, whichever way they come in."""
+
+import pytest
+
+from core.choices import ImportState, QuestionKind
+from core.models import Answer, Question
+from core.services.mapping import apply_standardise, revert
+from core.services.standard import refresh
+from tests.conftest import Actors
+from tests.factories.answers import make_answer, make_items
+from tests.factories.imports import import_file
+from tests.factories.project import make_question
+
+pytestmark = pytest.mark.django_db
+RULES = [{"from": "umm", "to": "um"}, {"pattern": "yea+h", "to": "yes"}]
+
+
+@pytest.fixture
+def question(actors: Actors) -> Question:
+    """What people heard, with two rules in force."""
+    made = make_question(actors.project, "heard", [], kind=QuestionKind.TEXT, required=False)
+    apply_standardise(actors.membership(actors.alice), "heard", RULES)
+    return made
+
+
+def kept(question: Question) -> list[tuple[str | None, str | None]]:
+    return list(Answer.objects.filter(question=question).order_by("pk").values_list("text", "standard"))
+
+
+def test_imported_texts_are_read_by_the_rules_in_force(
+    actors: Actors, question: Question, media: object
+) -> None:
+    make_items(actors.project, "a", "b", "c")
+    rows = "a,w1,heard, umm\nb,w1,heard,yeaah\nc,w1,heard,no\n"
+
+    source = import_file(
+        actors.membership(actors.alice), f"item_id,annotator,question,label\n{rows}", "annotations"
+    )
+
+    assert source.state == ImportState.PUBLISHED
+    assert sorted(standard or "as it is" for _text, standard in kept(question)) == ["as it is", "um", "yes"]
+    assert {(text or "").strip() for text, _standard in kept(question)} == {"umm", "yeaah", "no"}
+
+
+def test_every_row_is_read_and_only_what_differs_is_written(actors: Actors, question: Question) -> None:
+    bob = actors.membership(actors.bob)
+    texts = ["umm", "um", "yeah", "umm "]
+    for item, text in zip(make_items(actors.project, "a", "b", "c", "d"), texts, strict=True):
+        make_answer(bob, item, {"heard": text})
+
+    assert refresh(question) == 3
+    assert refresh(question) == 0
+    assert kept(question) == [("umm", "um"), ("um", None), ("yeah", "yes"), ("umm ", "um")]
+    revert(actors.membership(actors.alice), actors.project.mappings.get().pk, 1)
+    assert kept(question) == [(text, None) for text in texts]
