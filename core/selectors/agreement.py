@@ -348,12 +348,12 @@ class ItemGroups:
 def meta_groups(project: Project, key: str) -> ItemGroups:
     """Items by the value of one key of their metadata; those without it are in no group."""
     items = Item.objects.filter(project=project).annotate(value=MetaText("meta", key))
-    return _item_groups(items.exclude(value__isnull=True).order_by().values_list("value", "pk"))
+    return _item_groups(items.exclude(value__isnull=True).order_by("pk").values_list("value", "pk"))
 
 
 def tag_groups(project: Project) -> ItemGroups:
     """Items by their tags."""
-    tagged = ItemTag.objects.filter(tag__project=project).order_by()
+    tagged = ItemTag.objects.filter(tag__project=project).order_by("item_id", "tag_id")
     return _item_groups(tagged.values_list("tag__name", "item_id"))
 
 
@@ -383,7 +383,7 @@ def gold_columns(
 ) -> GoldColumns:
     """The gold of the items in scope, in the codes of ``names``."""
     gold = Gold.objects.filter(question_id=question.id, item__project=project)
-    gold = gold.exclude(item__state=ItemState.WITHDRAWN).order_by()
+    gold = gold.exclude(item__state=ItemState.WITHDRAWN).order_by("item_id")  # for _by_item's reason
     if scope.items == ItemsChoice.AUDIT:
         gold = gold.exclude(item__audit=AuditPart.NONE)
     elif scope.items == ItemsChoice.SELECTED:

@@ -21,13 +21,14 @@ def prediction_columns(run: Run, question: QuestionSpec, names: tuple[str, ...])
     said = Prediction.objects.filter(
         run=run, question_id=question.id, item_version=F("item__version")
     ).exclude(item__state=ItemState.WITHDRAWN)
+    said = said.order_by("item_id")  # the same sums every time
     rows: Iterable[tuple[int, str]]
     if question.kind == QuestionKind.TEXT:
-        texts = said.order_by().values_list("item_id", "text").iterator(CHUNK)
+        texts = said.values_list("item_id", "text").iterator(CHUNK)
         rows = ((item, read_text(question, text)) for item, text in texts)
     else:
         reads = question.reads
-        classes = said.order_by().values_list("item_id", "label_class_id").iterator(CHUNK)
+        classes = said.values_list("item_id", "label_class_id").iterator(CHUNK)
         rows = ((item, reads[pk].name) for item, pk in classes if pk is not None)
     codes = {name: number for number, name in enumerate(names)}
     pairs = [(item, codes.setdefault(name, len(codes))) for item, name in rows]
@@ -37,7 +38,7 @@ def prediction_columns(run: Run, question: QuestionSpec, names: tuple[str, ...])
 
 def batch_groups(project: Project) -> ItemGroups:
     """Items by the number of their batch."""
-    rows = Item.objects.filter(project=project).order_by().values_list("batch__number", "pk")
+    rows = Item.objects.filter(project=project).order_by("pk").values_list("batch__number", "pk")
     columns = np.array(list(rows.iterator(CHUNK)), dtype=np.int64).reshape(-1, 2)
     numbers, group = np.unique(columns[:, 0], return_inverse=True)
     return ItemGroups(tuple(map(str, numbers.tolist())), columns[:, 1], group.astype(np.int64))

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 -- what is put into the statements here are names of our own, never input
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 
 from core.choices import AuditPart, ImportKind, ImportState, ItemState, Lane, Pass, QuestionKind
 from core.exceptions import Conflict
@@ -237,8 +237,12 @@ def _count(sql: str, *params: int) -> int:
 
 
 def _make_members(source: Import) -> None:
-    """Unknown annotators become members who cannot sign in."""
-    names = source.staged_answers.order_by().values_list("annotator", flat=True).distinct()
+    """Unknown annotators become members who cannot sign in, in the order in which the file names them.
+
+    Reports add up in the order of the members, so the same file is to make the same order every time.
+    """
+    first = source.staged_answers.order_by().values("annotator").annotate(first=Min("row"))
+    names = first.order_by("first").values_list("annotator", flat=True)
     known = set(Membership.objects.filter(project=source.project_id).values_list("name", flat=True))
     Membership.objects.bulk_create(
         (Membership(project_id=source.project_id, name=name) for name in names if name not in known),

@@ -356,6 +356,16 @@ def test_annotations_make_people_fill_places_and_are_counted(
     assert_sound()
 
 
+def test_people_become_members_in_the_order_in_which_the_file_names_them(
+    alice_here: Membership, project: Project
+) -> None:
+    import_file(alice_here, csv_items("a", "b"))
+    names = [f"p{number * 7919 % 1000:03}" for number in range(40)]
+    annotations(alice_here, "\n".join(f"{item},{name},answer,yes" for name in names for item in "ab"))
+    made = Membership.objects.filter(project=project, user=None).order_by("pk")
+    assert list(made.values_list("name", flat=True)) == names
+
+
 def test_the_rows_of_one_person_item_and_repeat_are_one_annotation(
     alice_here: Membership, project: Project
 ) -> None:

@@ -5,11 +5,15 @@ The sets are not part of this repository, see test_shared_data.py.
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from core.choices import Level, QuestionKind
 from core.models import Membership, Project, User
@@ -112,9 +116,35 @@ def filled(lead: User, document: Json, case: Case, folder: Path, becomes: dict[s
     return Project.objects.get(pk=project.pk)
 
 
-def told(report: Json) -> str:
-    """A report as bytes, without its project's name and the moment it was made."""
-    return json.dumps({key: value for key, value in report.items() if key not in {"project", "as_of"}})
+@contextmanager
+def other_plans() -> Iterator[None]:
+    """Let PostgreSQL find the rows in other ways, hence in another order, than it would by itself."""
+    names = ("enable_hashagg", "enable_hashjoin", "enable_seqscan")
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        for name in names:
+            cursor.execute(f"SET LOCAL {name} = off")
+        yield
+        for name in names:
+            cursor.execute(f"SET LOCAL {name} = on")
+
+
+def assert_same(one: Json, other: Json) -> None:
+    """Equal to the byte but for the project's name and the moment. Tells the first parts that are not."""
+    assert list(islice(differences(one, other), 5)) == []
+
+
+def differences(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
+        for key in one.keys() - ({"project", "as_of"} if path == "" else set()):
+            yield from differences(one[key], other[key], f"{path}/{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, pair in enumerate(zip(one, other, strict=True)):
+            yield from differences(*pair, f"{path}/{place}")
+    elif json.dumps(one) != json.dumps(other):
+        yield path, one, other
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.data}-{case.question}-{len(case.merges)}")
@@ -126,7 +156,8 @@ def test_the_predicted_report_is_that_of_a_project_with_the_merged_labels(
     lead = make_user("alice", may_create_projects=True)
     document = document_of(BY_NAME[case.data], case)
     project = filled(lead, document, case, tmp_path, {})
-    fresh = filled(lead, relabelled(document, case), case, tmp_path, case.becomes)
+    with other_plans():
+        fresh = filled(lead, relabelled(document, case), case, tmp_path, case.becomes)
     has_hlp = case.kind != QuestionKind.MULTIPLE
     before = agreement_report(project, real_names=True)
     assert before["level"] == (Level.ORDINAL if case.kind == QuestionKind.SCALE else Level.NOMINAL)
@@ -135,11 +166,11 @@ def test_the_predicted_report_is_that_of_a_project_with_the_merged_labels(
     expected = preview(project, case.question, merges, real_names=True)
 
     wanted = agreement_report(fresh, real_names=True)
-    assert told(expected["agreement"]["before"]) == told(before)
-    assert told(expected["agreement"]["after"]) == told(wanted)
-    assert told(expected["agreement"]["after"]) != told(before)
+    assert_same(expected["agreement"]["before"], before)
+    assert_same(expected["agreement"]["after"], wanted)
+    assert list(differences(expected["agreement"]["after"], before))
     if has_hlp:
-        assert told(expected["hlp"]["after"]) == told(hlp_report(fresh, real_names=True))
+        assert_same(expected["hlp"]["after"], hlp_report(fresh, real_names=True))
 
     alice = Membership.objects.get(project=project, user=lead)
     made = [
@@ -147,8 +178,8 @@ def test_the_predicted_report_is_that_of_a_project_with_the_merged_labels(
         for version, one in enumerate(merges)
     ]
     now = Project.objects.get(pk=project.pk)
-    assert told(agreement_report(now, real_names=True)) == told(wanted)
+    assert_same(agreement_report(now, real_names=True), wanted)
     for version, mapping in enumerate(reversed(made), len(made)):
         revert(alice, mapping.pk, version)
     now = Project.objects.get(pk=project.pk)
-    assert told(agreement_report(now, real_names=True)) == told(before)
+    assert_same(agreement_report(now, real_names=True), before)
