@@ -136,11 +136,18 @@ class Bench:
         self.postgres = postgres
         self.wanted: list[Any] = []
         self.failed: list[str] = []
+        self._session: psycopg.Connection[Any] | None = None
 
     def query(self, sql: str, *params: Any) -> list[Any]:
-        """Rows of the database."""
-        with psycopg.connect(self.site.variables["DATABASE_URL"], autocommit=True) as session:
-            return session.execute(sql.encode(), params or None).fetchall()
+        """Rows of the database, by a connection that stays: a new one for every look would be a load of its own."""
+        if self._session is None:
+            self._session = psycopg.connect(self.site.variables["DATABASE_URL"], autocommit=True)
+        return self._session.execute(sql.encode(), params or None).fetchall()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._session is not None:
+            self._session.close()
 
     def one(self, sql: str, *params: Any) -> Any:
         """The first value of the first row."""
@@ -361,6 +368,7 @@ def main() -> None:
         postgres = stack.enter_context(Postgres())
         site = stack.enter_context(Installation(postgres))
         bench = Bench(options, site, postgres)
+        stack.callback(bench.close)
         print(f"PostgreSQL {postgres.version}, {site.broker.server}, {os.cpu_count()} cores")
         print(
             f"network namespaces: {'each worker has its own' if alone else 'not allowed on this system'}",

@@ -9,7 +9,7 @@ from celery import Celery
 from celery.signals import worker_process_init
 from django.db.backends.signals import connection_created
 
-NICENESS = 10
+NICENESS = 19
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelapp.settings")
 

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, ExtractMonth, ExtractYear
 
 from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind, RelabelTo
 from core.models import Answer, AnswerChoice, Gold, Item, ItemTag, Project, Tag
 from core.selectors.meta import MetaText
+from core.selectors.packed import packed
 from core.selectors.question import QuestionSpec, fold
 
 Ints = npt.NDArray[np.int64]
@@ -178,7 +178,7 @@ def _columns(answers: QuerySet[Answer], question: QuestionSpec, scope: Scope) ->
     if question.kind == QuestionKind.TEXT:
         item, annotator, value, *group = _text_columns(rows, len(columns))
     else:
-        item, annotator, value, *group = _packed(rows, kinds)
+        item, annotator, value, *group = packed(rows, kinds)
     order = _by_item(item, annotator)
     if order is not None:
         item, annotator, group = item[order], annotator[order], [column[order] for column in group]
@@ -205,42 +205,6 @@ def _by_item(item: Ints, annotator: Ints) -> Ints | None:
     """
     key = item * (int(annotator.max(initial=0)) + 1) + annotator
     return None if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
-
-
-def _packed(rows: QuerySet[Answer, tuple[Any, ...]], kinds: list[str]) -> list[npt.NDArray[Any]]:
-    """The columns of a query as arrays, of 8-byte integers ("i8") or floats ("f8")."""
-    if connection.vendor == "postgresql":
-        return _packed_by_server(rows, kinds)
-    dtype = np.dtype([(f"c{place}", kind) for place, kind in enumerate(kinds)])
-    sql, params = rows.query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        table = np.fromiter(cursor, dtype=dtype)
-    return [np.ascontiguousarray(table[name]) for name in dtype.names or ()]
-
-
-def _packed_by_server(rows: QuerySet[Answer, tuple[Any, ...]], kinds: list[str]) -> list[npt.NDArray[Any]]:
-    """One byte string per column, in network order, put together by the server: no Python object per row.
-
-    All aggregates of one query see the rows in the same order, so the columns stay parallel.
-    """
-    sql, params = rows.query.sql_with_params()
-    names = [f"c{place}" for place in range(len(kinds))]
-    send = {"i8": "int8send({}::int8)", "f8": "float8send({})"}
-    parts = [
-        f"string_agg({send[kind].format(name)}, ''::bytea)" for name, kind in zip(names, kinds, strict=True)
-    ]
-    packed = f"SELECT {', '.join(parts)} FROM ({sql}) AS answers({', '.join(names)})"  # noqa: S608 -- fixed words
-    with connection.cursor() as cursor:
-        if connection.in_atomic_block:  # for this transaction only
-            cursor.execute("SET LOCAL jit = off")  # the compiler takes longer than it saves
-            cursor.execute("SET LOCAL work_mem = '256MB'")  # so that the joins stay in memory
-        cursor.execute(packed, params)
-        row = cursor.fetchone()
-    return [
-        np.frombuffer(column or b"", dtype=f">{kind}").astype(kind)
-        for column, kind in zip(row or [b""] * len(kinds), kinds, strict=True)
-    ]
 
 
 def _text_columns(rows: QuerySet[Answer, tuple[Any, ...]], width: int) -> list[Any]:

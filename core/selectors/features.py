@@ -10,7 +10,7 @@ from django.db.models import Max, Min, QuerySet
 
 from core.choices import ImportKind, ImportState, ItemState
 from core.models import Asset, FeatureSet, Import, Item, ItemVector, ItemVersion, Project
-from core.selectors.agreement import _packed
+from core.selectors.packed import packed
 
 Ints = npt.NDArray[np.int64]
 UInts64 = npt.NDArray[np.uint64]
@@ -21,7 +21,12 @@ PLACES, AT_EACH = 20, 10
 
 def tie_of(external_id: str) -> int:
     """The number by which ties between items are broken: a 64-bit hash of the item's id (BLAKE2b)."""
-    return int.from_bytes(blake2b(external_id.encode(), digest_size=8).digest(), "big")
+    return tie_of_name(external_id.encode())
+
+
+def tie_of_name(name: bytes) -> int:
+    """The same for an id in UTF-8."""
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big")
 
 
 class ItemKeys(NamedTuple):
@@ -37,7 +42,7 @@ def item_keys(project: Project, among: QuerySet[Item] | None = None) -> ItemKeys
         Item.objects.filter(project=project).exclude(state=ItemState.WITHDRAWN) if among is None else among
     )
     rows: QuerySet[Any, tuple[Any, ...]] = items.order_by().values_list("pk", "version")
-    item, version = _packed(rows, ["i8", "i8"])
+    item, version = packed(rows, ["i8", "i8"])
     order = np.argsort(item, kind="stable")
     return ItemKeys(item[order], version[order])
 

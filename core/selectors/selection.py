@@ -1,19 +1,22 @@
 """Choosing what to label next: what can be learnt, the rounds with their picks, and the items as arrays."""
 
-from collections.abc import Collection, Iterable, Iterator
+import operator
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Value
+from django.db.models import Case, Count, F, Func, IntegerField, Q, QuerySet, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from core.choices import AuditPart, ItemState, JobKind, JobState, Lane, QuestionKind, Strategy
 from core.exceptions import Missing
 from core.models import Gold, Item, Job, Pick, Project, Selection, SelectionPart
-from core.selectors.features import tie_of
+from core.selectors.features import tie_of_name
 from core.selectors.job import unfinished_jobs
+from core.selectors.packed import packed
 from core.selectors.question import QuestionSpec, Schema, schema_of
 
 LEARNT_KINDS = frozenset({QuestionKind.SINGLE, QuestionKind.SCALE})
@@ -194,11 +197,22 @@ def pool_size(project: Project, *, again: bool) -> int:
 
 
 STREAM, HOLDOUT = 1, 2
-_PARTS: dict[str, int] = {
-    AuditPart.NONE.value: 0,
-    AuditPart.STREAM.value: STREAM,
-    AuditPart.HOLDOUT.value: HOLDOUT,
-}
+_BITS = (1, 2, 4, 8, 16)
+_CONDITIONS = (
+    Q(state=ItemState.OPEN, leased=0),
+    Q(free__gt=0, done=0) & ~Q(lane=Lane.RETURNED),
+    Q(done__gt=0),
+    Q(audit=AuditPart.STREAM),
+    Q(audit=AuditPart.HOLDOUT),
+)
+
+
+def _marks() -> Combinable:
+    """The conditions that hold for an item, a bit each: one word comes from the server, and not six columns."""
+    bits = [Case(When(one, then=bit), default=0) for one, bit in zip(_CONDITIONS, _BITS, strict=True)]
+    return reduce(operator.add, bits)
+
+
 PLACE = np.dtype(
     [
         ("item", "i8"),
@@ -220,25 +234,18 @@ def places_in(project: Project, question_id: int, low: int, high: int) -> npt.ND
     out before any pick). ``answered`` ones may be answered again. ``known`` says that people have answered or there
     is gold.
     """
-    known = set(
-        Gold.objects.filter(
-            question=question_id, item__project=project, item__gte=low, item__lte=high
-        ).values_list("item_id", flat=True)
-    )
-    rows = (
-        Item.objects.filter(project=project, pk__gte=low, pk__lte=high)
-        .exclude(state=ItemState.WITHDRAWN)
-        .order_by()
-        .values_list("pk", "version", "external_id", "audit", "state", "lane", "free", "done", "leased")
-    )
-    return np.fromiter(_place_rows(rows.iterator(10_000), known), dtype=PLACE)
-
-
-def _place_rows(
-    rows: Iterable[tuple[int, int, str, str, str, int, int, int, int]], known: Collection[int]
-) -> Iterator[tuple[object, ...]]:
-    for pk, version, external_id, audit, state, lane, free, done, leased in rows:
-        here = state == ItemState.OPEN and not leased and pk not in known
-        untouched = here and free > 0 and not done and lane != Lane.RETURNED
-        part = _PARTS[audit]
-        yield pk, version, tie_of(external_id), part, untouched, here and done > 0, done > 0 or pk in known
+    gold = Gold.objects.filter(question=question_id, item__project=project, item__gte=low, item__lte=high)
+    has_gold = np.fromiter(gold.values_list("item_id", flat=True), dtype=np.int64)
+    items = Item.objects.filter(project=project, pk__gte=low, pk__lte=high)
+    items = items.exclude(state=ItemState.WITHDRAWN).order_by()
+    rows = items.values_list("pk", "version", "external_id", _marks())
+    item, version, name, marks = packed(rows, ["i8", "i8", "text", "i8"])
+    known = np.isin(item, has_gold)
+    here, waits, answered, stream, held = ((marks & bit) > 0 for bit in _BITS)
+    here &= ~known
+    places = np.empty(item.size, dtype=PLACE)
+    places["item"], places["version"] = item, version
+    places["tie"] = np.fromiter(map(tie_of_name, name), dtype=np.uint64, count=name.size)
+    places["part"] = STREAM * stream + HOLDOUT * held
+    places["untouched"], places["answered"], places["known"] = here & waits, here & answered, answered | known
+    return places
