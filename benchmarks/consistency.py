@@ -128,8 +128,8 @@ MEASURES: dict[str, dict[str, Measure]] = {
         "specific": specific_agreement(only(*GAP)),
         "alpha": WHOLE,
     },
-    "training": {"alpha": WHOLE, "percent": percent(CLASSES)},
-    "merger": {"alpha": WHOLE, "percent": percent(CLASSES)},
+    "training": {"alpha": WHOLE, "percent": percent},
+    "merger": {"alpha": WHOLE, "percent": percent},
 }
 
 
@@ -157,7 +157,7 @@ def true_changes() -> dict[tuple[str, str], float]:
     for name, before, after in steps(Effort.of(MANY, draws), draws):
         sides = [find_patterns(table).patterns for table in (before, after)]
         for measure, of in MEASURES[name].items():
-            values = [float(of(side)(side.multiplicity[None, :].astype(float))[0]) for side in sides]
+            values = [of(side).value for side in sides]
             found[name, measure] = values[1] - values[0]
     return found
 

@@ -229,6 +229,7 @@ ROUTES: dict[str, dict[str, Action | Door]] = {
     "project_clone": {"GET": Action.PROJECT_CLONE, "POST": Action.PROJECT_CLONE},
     "project_settings": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
     "label": {"GET": Action.ANNOTATE},
+    "label_examples": {"GET": Action.GUIDELINE_READ},
     "questions": {"GET": Action.PROJECT_EDIT},
     "question_new": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},
     "question_edit": {"GET": Action.PROJECT_EDIT, "POST": Action.PROJECT_EDIT},

@@ -177,6 +177,8 @@ class JobKind(models.TextChoices):
     SPREAD = "spread", _("labels of near neighbours")
     ERRORS = "errors", _("looking for wrong labels")
     VALIDATE = "validate", _("checking a batch of data")
+    VOID = "void", _("taking answers out of the counts")
+    VOID_UNDO = "void_undo", _("putting answers back into the counts")
 
 
 class JobState(models.TextChoices):

@@ -65,7 +65,7 @@ def krippendorff_alpha(patterns: Patterns, scale: Scale, n_items: int) -> Figure
     pairs = int(p.multiplicity @ (p.size * (p.size - 1) // 2))
     if n < _MIN_ITEMS:
         return Figure.missing(Reason.TOO_FEW_ITEMS if n else Reason.NO_OVERLAP, n_items=n, n_pairs=pairs)
-    used = np.unique(p.label)
+    used = np.flatnonzero(np.bincount(p.label, minlength=p.n_classes))
     places = int(used.size)
     if scale.level is not Level.NOMINAL:
         numbers = np.unique(scale.value[used[~scale.unranked[used]]])

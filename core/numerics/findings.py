@@ -56,6 +56,7 @@ KIND_OF: dict[str, str] = {
     "near-duplicates-splits": "duplicate",
     "slice-balance-shifted": "balance",
     "class-balance-shifted": "balance",
+    "class-balance-in-slice-shifted": "balance",
     "numbers-drifted": "distribution-skew",
     "categories-drifted": "distribution-skew",
     "lengths-drifted": "distribution-skew",

@@ -60,11 +60,11 @@ def skewed_interval(
     g, the `skewness` of the estimate, is that of the influences divided by the root of their number:
     Σ (influence - mean)³ / (Σ (influence - mean)²)^1.5. The shift undoes the first term of the Edgeworth expansion of
     Student's t (Johnson 1978, Hall 1983); t instead of the normal quantile in the width keeps few items on
-    the safe side. The value stays inside, because |g| < 1.
+    the safe side. The value stays inside: of influences |g| < 1, and what draws say beyond that is cut.
     """
     spread = np.asarray(se, dtype=np.float64)
     z2 = float(ndtri(0.5 + level / 2)) ** 2
-    centre = np.asarray(value, dtype=np.float64) + spread * np.asarray(skewness) * (1 / 6 + z2 / 3)
+    centre = np.asarray(value, dtype=np.float64) + spread * np.clip(skewness, -1.0, 1.0) * (1 / 6 + z2 / 3)
     reach = stdtrit(np.asarray(df, dtype=np.float64), 0.5 + level / 2) * spread
     return _around(centre, reach, lower, upper)
 

@@ -1,9 +1,10 @@
 """Whether agreement changed: before against after, on the same items or on two sets of items, with a test.
 
 A measure is a function of how often each answer pattern occurs. Its standard error is the jackknife's over items
-(Tukey 1958; Efron and Stein 1981): every pattern once with one item less, so the cost goes by the number of different
-patterns. For a difference on the same items the patterns are pairs (before, after), so that what an item does to both
-sides stays together. Intervals are Student's, moved towards the longer tail of the items' influences as elsewhere.
+(Tukey 1958; Efron and Stein 1981): every pattern once with one item less (numerics.jackknife). For a difference on the
+same items the patterns are pairs (before, after), so that what an item does to both sides stays together: a pair left
+out is its one pattern left out before and the other after. Intervals are Student's, moved towards the longer tail of
+the items' influences as elsewhere.
 """
 
 from collections.abc import Callable
@@ -12,23 +13,21 @@ from enum import StrEnum
 from math import ceil, isfinite
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.special import stdtr
 
+from core.numerics import jackknife
 from core.numerics.alpha import Scale, nominal_scale
-from core.numerics.bootstrap import Evaluate, evaluators
 from core.numerics.changes import Change, change
 from core.numerics.intervals import skewed_interval, skewness
+from core.numerics.jackknife import Measured
 from core.numerics.results import PRECISION, Figure, Method, Reason
 from core.numerics.table import Bools, Floats, Ints, LabelTable, Patterns, find_patterns
 
 MARGIN = PRECISION  # a difference within this is none to speak of
 SURE = 0.05  # p below which a difference is told
-_CELLS = 1 << 21  # numbers held at once
 _PAIR = 2
-_NOTHING = 1e-12
 
-Measure = Callable[[Patterns], Evaluate]
+Measure = Callable[[Patterns], Measured]  # of patterns of two answers or more
 
 
 class Outcome(StrEnum):
@@ -54,24 +53,17 @@ class Compared:
 
 def alpha(scale: Scale) -> Measure:
     """Krippendorff's alpha."""
-    weight = np.ones(scale.value.size)
 
-    def of(patterns: Patterns) -> Evaluate:
-        name = "krippendorff_alpha"
-        return evaluators(patterns, [name], scale=scale, weight=weight, n_permitted=weight.size)[name]
+    def of(patterns: Patterns) -> Measured:
+        return jackknife.alpha(patterns, scale)
 
     return of
 
 
-def percent(n_classes: int) -> Measure:
+def percent(patterns: Patterns) -> Measured:
     """The mean over items of the share of pairs of answers that are the same."""
-    scale, weight = nominal_scale(n_classes), np.ones(n_classes)
-
-    def of(patterns: Patterns) -> Evaluate:
-        name = "percent_agreement"
-        return evaluators(patterns, [name], scale=scale, weight=weight, n_permitted=n_classes)[name]
-
-    return of
+    same = patterns.per_row(patterns.count * (patterns.count - 1)) / (patterns.size * (patterns.size - 1))
+    return jackknife.share(patterns, same, np.ones(same.size))
 
 
 def alpha_of_classes(classes: Bools) -> Measure:
@@ -81,10 +73,9 @@ def alpha_of_classes(classes: Bools) -> Measure:
     """
     code = np.where(classes, np.cumsum(classes), 0).astype(np.intp)
     n = int(classes.sum()) + 1
-    whole = alpha(nominal_scale(n))
 
-    def of(patterns: Patterns) -> Evaluate:
-        return whole(patterns.recoded(code, n))
+    def of(patterns: Patterns) -> Measured:
+        return jackknife.alpha(patterns.recoded(code, n), nominal_scale(n))
 
     return of
 
@@ -96,19 +87,10 @@ def specific_agreement(classes: Bools) -> Measure:
     one, as in the specific agreement of the agreement report (Cicchetti and Feinstein 1990).
     """
 
-    def of(patterns: Patterns) -> Evaluate:
-        several = np.maximum(patterns.size - 1, 1)
-        of_class = classes[patterns.label]
-        usable = patterns.size >= _PAIR
-        agreeing = patterns.per_row(of_class * patterns.count * (patterns.count - 1)) / several * usable
-        said = patterns.per_row(of_class * patterns.count) * usable
-
-        def values(draws: Floats) -> Floats:
-            below = draws @ said
-            known = below > _NOTHING
-            return np.where(known, (draws @ agreeing) / np.where(known, below, 1.0), np.nan)
-
-        return values
+    def of(patterns: Patterns) -> Measured:
+        of_class = classes[patterns.label] * patterns.count
+        agreeing = patterns.per_row(of_class * (patterns.count - 1)) / (patterns.size - 1)
+        return jackknife.share(patterns, agreeing, patterns.per_row(of_class))
 
     return of
 
@@ -116,8 +98,9 @@ def specific_agreement(classes: Bools) -> Measure:
 def figure(table: LabelTable, measure: Measure) -> Figure:
     """A measure of the answers with its interval over items."""
     patterns = find_patterns(table).patterns.overlapping()
-    found = _jackknife(measure(patterns), patterns.multiplicity) if patterns.n_items else None
-    return _figure(patterns, found)
+    if patterns.n_items == 0:
+        return Figure.missing(Reason.NO_OVERLAP)
+    return _figure(patterns, _spread(measure(patterns), patterns.multiplicity))
 
 
 def compare_pairs(
@@ -134,29 +117,22 @@ def compare_pairs(
     if items.size == 0:
         none = Figure.missing(Reason.NO_OVERLAP)
         return _decided(none, none, Change(none, None), 0.0)
-    rows = np.stack([side.of_item[items] for side in sides], axis=1)
-    joint, times = np.unique(rows, axis=0, return_counts=True)
-    values = [measure(side.patterns) for measure, side in zip(measures, sides, strict=True)]
-    spreads = [
-        csr_array(
-            (np.ones(len(joint)), (np.arange(len(joint)), joint[:, number])),
-            (len(joint), side.patterns.size.size),
-        )
-        for number, side in enumerate(sides)
-    ]
-
-    def of_side(draws: Floats, side: int) -> Floats:
-        return values[side](draws @ spreads[side])
-
-    def difference(draws: Floats) -> Floats:
-        return of_side(draws, 1) - of_side(draws, 0)
-
+    n_second = sides[1].patterns.size.size
+    joint, times = np.unique(sides[0].of_item[items] * n_second + sides[1].of_item[items], return_counts=True)
+    of_first, of_second = joint // n_second, joint % n_second
+    found = [measure(side.patterns) for measure, side in zip(measures, sides, strict=True)]
     figures = [
-        _figure(side.patterns, _jackknife(value, side.patterns.multiplicity))
-        for side, value in zip(sides, values, strict=True)
+        _figure(side.patterns, _spread(one, side.patterns.multiplicity))
+        for side, one in zip(sides, found, strict=True)
     ]
-    found = _jackknife(difference, times)
-    return _decided(figures[0], figures[1], _paired_change(figures, found, items.size), 0.0)
+    first, second = found
+
+    def without() -> Floats:
+        lost: Floats = second.without[of_second] - first.without[of_first]
+        return lost
+
+    difference = _spread(Measured(second.value - first.value, without), times)
+    return _decided(figures[0], figures[1], _paired_change(figures, difference, items.size), 0.0)
 
 
 def compare_sets(before: Figure, after: Figure) -> Compared:
@@ -178,37 +154,25 @@ class _Spread:
     se: float | None
     skewness: float
     n: int
+    reason: Reason = Reason.ONE_CLASS  # why there is no value
 
 
-def _jackknife(values: Evaluate, multiplicity: Ints) -> _Spread:
+def _spread(found: Measured, multiplicity: Ints) -> _Spread:
     n = int(multiplicity.sum())
-    whole = multiplicity.astype(np.float64)
-    value = float(values(whole[None, :])[0])
-    if n < _PAIR or not isfinite(value):
-        return _Spread(value, None, 0.0, n)
-    without = np.empty(whole.size)
-    step = max(1, _CELLS // whole.size)
-    for begin in range(0, whole.size, step):
-        rows = np.arange(begin, min(begin + step, whole.size))
-        draws = np.repeat(whole[None, :], rows.size, axis=0)
-        draws[np.arange(rows.size), rows] -= 1
-        without[rows] = values(draws)
+    if n < _PAIR or not isfinite(found.value):
+        return _Spread(found.value, None, 0.0, n, found.reason)
+    without = found.without
     if not np.isfinite(without).all():
-        return _Spread(value, None, 0.0, n)
-    influence = (n - 1) * (float(whole @ without) / n - without)
-    se = float(np.sqrt(whole @ influence**2 / (n * (n - 1))))
-    return _Spread(value, se, skewness(influence, multiplicity), n)
+        return _Spread(found.value, None, 0.0, n)
+    influence = (n - 1) * (float(multiplicity @ without) / n - without)
+    se = float(np.sqrt(multiplicity @ influence**2 / (n * (n - 1))))
+    return _Spread(found.value, se, skewness(influence, multiplicity), n)
 
 
-def _figure(patterns: Patterns, found: _Spread | None) -> Figure:
-    used = patterns.overlapping()
-    n, pairs = used.n_items, int(used.multiplicity @ (used.size * (used.size - 1) // 2))
-    if found is None or n == 0:
-        return Figure.missing(Reason.NO_OVERLAP)
+def _figure(patterns: Patterns, found: _Spread) -> Figure:
+    n, pairs = patterns.n_items, int(patterns.multiplicity @ (patterns.size * (patterns.size - 1) // 2))
     if not isfinite(found.value):
-        return Figure.missing(
-            Reason.ONE_CLASS if n >= _PAIR else Reason.TOO_FEW_ITEMS, n_items=n, n_pairs=pairs
-        )
+        return Figure.missing(found.reason if n >= _PAIR else Reason.TOO_FEW_ITEMS, n_items=n, n_pairs=pairs)
     ci = None if not found.se else skewed_interval(found.value, found.se, found.skewness, found.n - 1)
     ends = None if ci is None else (float(ci[0]), float(ci[1]))
     return Figure.estimate(

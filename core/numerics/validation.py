@@ -142,6 +142,61 @@ def fences(sample: Sequence[float]) -> list[float] | None:
     return [float(low - FAR * width), float(high + FAR * width)] if width > 0 else None
 
 
+def crossed_bounds(profile: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Document]:
+    """The bounds of a schema that a batch does not keep, as far as its profile tells: one document for each.
+
+    ``field``, ``property``, ``found`` (the extreme number or length, else the most frequent values that cross it, as
+    a text), and ``n`` values of ``of`` that do, null where the profile does not count them.
+    """
+    told: list[Document] = []
+    for name, wanted in schema["fields"].items():
+        found = profile["fields"].get(name)
+        if found is None or not found["filled"]:
+            if wanted.get("required"):
+                told.append(_crossed(name, "required", profile["n"], profile["n"]))
+            continue
+        if wanted.get("required") and found["filled"] < profile["n"]:
+            told.append(_crossed(name, "required", profile["n"] - found["filled"], profile["n"]))
+        told += _crossed_counts(name, wanted, found)
+        for key, low, high in (("numbers", "minimum", "maximum"), ("lengths", "shortest", "longest")):
+            ends = found[key]
+            if ends and wanted.get(low) is not None and ends["min"] < wanted[low]:
+                told.append(_crossed(name, low, None, found["filled"], ends["min"]))
+            if ends and wanted.get(high) is not None and ends["max"] > wanted[high]:
+                told.append(_crossed(name, high, None, found["filled"], ends["max"]))
+    return told
+
+
+def _crossed_counts(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Document]:
+    """Kinds, units and categories, of which the profile counts each."""
+    told = []
+    wrong = {
+        kind: times
+        for kind, times in found["types"].items()
+        if wanted.get("type") not in {None, MIXED} and not fits(kind, wanted["type"])
+    }
+    if wrong:
+        told.append(_crossed(name, "type", sum(wrong.values()), found["filled"], _quoted(wrong, ())))
+    if wanted.get("unit"):
+        others = {unit: times for unit, times in found["units"].items() if unit != wanted["unit"]}
+        bare = found["types"].get(NUMBER, 0)
+        if others or bare:
+            n = sum(others.values()) + bare
+            told.append(_crossed(name, "unit", n, found["filled"], _quoted(others, ())))
+    if wanted.get("categories") is not None:
+        known = set(wanted["categories"])
+        if found["values"] is None:  # more different values than are kept, or longer ones
+            told.append(_crossed(name, "categories", None, found["filled"]))
+        elif unseen := {value: times for value, times in found["values"].items() if value not in known}:
+            n = sum(unseen.values())
+            told.append(_crossed(name, "categories", n, found["filled"], _quoted(unseen, ())))
+    return told
+
+
+def _crossed(name: str, bound: str, n: int | None, of: int, found: float | str = "") -> Document:
+    return {"field": name, "property": bound, "n": n, "of": of, "found": found}
+
+
 def pooled(profiles: Sequence[Mapping[str, Any]]) -> Document | None:
     """Profiles of several batches as one; None of none. Samples are drawn from each by its share of the rows."""
     if not profiles:

@@ -11,7 +11,7 @@ import numpy as np
 from core.choices import FileFormat, QuestionKind
 from core.exceptions import Invalid
 from core.formats.writers import ColumnType, write_rows
-from core.models import Project
+from core.models import Membership, Project
 from core.numerics.aggregation import Rule
 from core.pipelines.aggregation import check_rule, resolved_by
 from core.pipelines.label import ADJUDICATED, GOLD, Label, majority_labels, mean_label, set_label
@@ -25,6 +25,7 @@ from core.selectors.export import (
     item_chunks,
     ticked_classes,
 )
+from core.selectors.item import pass_told, reads_gold
 from core.selectors.label import (
     Settled,
     VoteRow,
@@ -79,7 +80,10 @@ LABEL_COLUMNS: dict[str, ColumnType] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to put into a file. Without questions: all of them. ``rule`` (of aggregation.RULES) is for labels."""
+    """What to put into a file. Without questions: all of them. ``rule`` (of aggregation.RULES) is for labels.
+
+    For a ``reader`` who may not know which items have gold the file holds nothing that tells it.
+    """
 
     format: str = FileFormat.JSONL
     lossless: bool = False
@@ -90,6 +94,7 @@ class Wanted:
     since: datetime | None = None
     all_revisions: bool = False
     rule: str = Rule.MAJORITY
+    reader: Membership | None = None
 
 
 def export_annotations(project: Project, wanted: Wanted) -> Iterator[bytes]:
@@ -133,6 +138,7 @@ def _filter(project: Project, wanted: Wanted) -> AnswerFilter:
         annotator_id=_annotator(project, wanted),
         since=wanted.since,
         all_revisions=wanted.all_revisions,
+        reader=wanted.reader,
     )
 
 
@@ -163,7 +169,9 @@ def _annotation_rows(project: Project, narrowed: AnswerFilter, wanted: Wanted) -
                     "question": questions[row.question_id].key,
                     "value": value_of(row, ticked),
                     "uncertain": value_of.is_uncertain(row, ticked),
-                    "pass": row.pass_kind,
+                    "pass": row.pass_kind
+                    if wanted.reader is None
+                    else pass_told(row.pass_kind, wanted.reader),
                     "repeat": row.repeat,
                     "revision": row.revision,
                     "item_version": row.item_version,
@@ -233,7 +241,8 @@ def _label_rows(
 ) -> Iterator[dict[str, Any]]:
     moment = datetime.fromisoformat if format_ == FileFormat.PARQUET else str
     with one_moment():
-        with_gold = questions_with_gold(project, narrowed.questions)
+        sees_gold = narrowed.reader is None or reads_gold(narrowed.reader)
+        with_gold = questions_with_gold(project, narrowed.questions) if sees_gold else []
         with_settled = settled_questions(project, narrowed.questions)
         by_model = {question.id: resolved_by(project, question, rule) for question in narrowed.questions}
         voted = replace(

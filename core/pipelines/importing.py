@@ -30,7 +30,7 @@ from core.formats.rows import (
 from core.formats.writers import write_rows
 from core.models import Import, Job, Project
 from core.pipelines.archive import stored_images
-from core.pipelines.validation import Check, inferred_schema, validate_staged
+from core.pipelines.validation import Check, inferred_schema, validate_answers, validate_staged
 from core.selectors.imports import REFUSED_COLUMNS, item_ids, refused_table
 from core.selectors.question import QuestionSpec, Schema, schema_of
 from core.services.answer import CheckedAnswer, ValueRefused, check_value
@@ -43,6 +43,7 @@ from core.services.validation import publish_validated
 CHUNK_ROWS = 5000
 CHUNK_IMAGES = 50
 CHUNK_VECTORS = 1000
+OF_ANSWERS = (ImportKind.ANNOTATIONS, ImportKind.GOLD, ImportKind.PREDICTIONS)
 ZIP_HEAD = b"PK\x03\x04"
 CHUNK_CHARACTERS = 4 * 2**20
 LONGEST_ITEM = 2**20
@@ -90,7 +91,8 @@ def _plain(data: dict[str, Any]) -> dict[str, Any]:
 def _check(job: Job, source: Import) -> tuple[int, bool]:
     """Stage every row that is right, keep every refusal; returns what ``settle`` does, and whether to hold the rows.
 
-    Items are validated on their way: they are looked at as they pass, and the report is kept before they are published.
+    Items are validated on their way: they are looked at as they pass; of answers the balance of classes is looked at
+    once they are settled. The report is kept before anything is published.
 
     Raises FileError when the file as a whole is wrong.
     """
@@ -106,8 +108,9 @@ def _check(job: Job, source: Import) -> tuple[int, bool]:
     settled = settle(job, source)
     if not source.accepted and source.rejected:
         raise Invalid("no-rows-accepted", f"All {source.rejected:,} rows of the file were refused.")
-    stopped = watch is not None and validate_staged(job, source, watch.check, watch.n)
-    return settled, stopped
+    if watch is not None:
+        return settled, validate_staged(job, source, watch.check, watch.n)
+    return settled, source.kind in OF_ANSWERS and validate_answers(job, source)
 
 
 def _chunks(file: BinaryIO, source: Import, watch: "Watched | None") -> Iterator[Chunk]:

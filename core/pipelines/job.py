@@ -20,6 +20,7 @@ from core.pipelines.selection import run_score, run_selection
 from core.pipelines.spreading import run_spread
 from core.pipelines.training import run_predict, run_train
 from core.pipelines.validation import run_validate
+from core.pipelines.void import run_void, run_void_undo
 from core.services.job import JobCancelled, LostClaim, claim_job, end_cancelled, fail_job
 
 logger = logging.getLogger("labelapp.jobs")
@@ -36,6 +37,8 @@ PIPELINES: Mapping[str, Callable[[Job], None]] = {
     JobKind.SPREAD: run_spread,
     JobKind.TRAIN: run_train,
     JobKind.VALIDATE: run_validate,
+    JobKind.VOID: run_void,
+    JobKind.VOID_UNDO: run_void_undo,
     JobKind.WEAK: run_weak,
 }
 

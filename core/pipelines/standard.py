@@ -21,6 +21,7 @@ from core.selectors.agreement import AnswerColumns, Scope, answer_columns
 from core.selectors.moment import one_moment
 from core.selectors.question import QuestionSpec, TextRule, schema_of, text_rule
 from core.services.mapping import checked_rules
+from core.services.standard import check_work
 
 MOST_CLUSTERS = 200
 MOST_VARIANTS = 200
@@ -128,12 +129,14 @@ def preview(project: Project, question_key: str | None, rules: Any, *, items: st
 
     ``changes`` are texts that would be read otherwise, the most frequent first; ``per_rule`` counts the texts and
     answers of each rule, 0 for one that nothing matches; ``overlapping`` lists texts that two rules match, where
-    the later one has its way if it still matches. Raises Invalid ``bad-rules`` and as ``variants``.
+    the later one has its way if it still matches. Raises Invalid ``bad-rules``, ``too-many-rules``,
+    ``too-much-text`` and as ``variants``.
     """
     question = text_question(project, question_key)
     checked = checked_rules(rules)
     parsed = [text_rule(rule) for rule in checked]
     texts = _read(project, question, items)
+    check_work((*question.rules, *parsed), texts.names)
     become, used, overlapping = _apply(parsed, texts)
     changed = [place for place, text in enumerate(texts.names) if become[place] != text]
     changed.sort(key=lambda place: (-int(texts.counts[place]), texts.names[place]))
@@ -176,11 +179,11 @@ def _apply(
         read, hits = text, []
         place = -1
         while True:  # the next rule that applies to what the ones before have made of it
-            later = [at for at in exact.get(read, ()) if at > place]
-            later += [at for at in patterns if at > place and rules[at].applies(read)]
-            if not later:
+            until = next((at for at in exact.get(read, ()) if at > place), len(rules))
+            between = (at for at in patterns if place < at < until)  # so every pattern is tried once
+            place = next((at for at in between if rules[at].applies(read)), until)
+            if place == len(rules):
                 break
-            place = min(later)
             hits.append(place)
             read = rules[place].to
         become.append(read)

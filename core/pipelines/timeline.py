@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from core.numerics.proof import (
     specific_agreement,
 )
 from core.numerics.results import Figure
-from core.numerics.table import LabelTable, find_patterns
+from core.numerics.table import LabelTable, factorise, find_patterns
 from core.pipelines.agreement import check_asked
 from core.selectors.agreement import collapsed, number_name, set_name
 from core.selectors.mapping import Step, class_names, folded
@@ -97,7 +98,7 @@ class _Readings:
         self.names = {pk: name for pk, name in class_names(project.pk).items() if pk in ids}
         self.unsure = {spec.id for spec in question.classes if spec.uncertain}
         self.unsure |= {one.id for one in question.merged if one.into in self.unsure}
-        self._known: dict[tuple[int | None, bool], Reading] = {}
+        self._known: dict[tuple[int, ...], Reading] = {}
 
     def now(self) -> Reading:
         """As answers are read at present."""
@@ -108,11 +109,9 @@ class _Readings:
         return self._of(mapping.pk, in_force=in_force)
 
     def _of(self, changed: int | None, *, in_force: bool) -> Reading:
-        key = (changed, in_force)
+        steps = [(step, in_force if step.pk == changed else step.reverted_at is None) for step in self.steps]
+        key = tuple(step.pk for step, is_in_force in steps if is_in_force)
         if key not in self._known:
-            steps = [
-                (step, in_force if step.pk == changed else step.reverted_at is None) for step in self.steps
-            ]
             self._known[key] = self._read(steps)
         return self._known[key]
 
@@ -163,15 +162,14 @@ class _Readings:
         for step, in_force in steps:
             if in_force and step.kind == MappingKind.STANDARDISE:
                 rules += map(text_rule, step.document["rules"])
-        codes: dict[str, int] = {}
-        code = []
-        for text in self.raw:
-            read = collapsed(text)
-            for rule in rules:
-                if rule.applies(read):
-                    read = rule.to
-            code.append(codes.setdefault(collapsed(read), len(codes)))
-        return self._reading(np.array(code, dtype=np.int64), tuple(codes), {})
+        code, texts = self._texts_as_given
+        read_as, names = texts_read_by(rules, texts)
+        return self._reading(read_as[code], tuple(names), {})
+
+    @cached_property
+    def _texts_as_given(self) -> tuple[Ints, list[str]]:
+        """Each raw answer's text with blanks collapsed, as a place among the different ones."""
+        return factorise([collapsed(text) for text in self.raw])
 
     def _reading(
         self,
@@ -186,6 +184,28 @@ class _Readings:
         none = np.zeros(n, dtype=np.bool_)
         scale = Scale(self.level, positions, none if unsure is None else unsure, np.ones(n))
         return Reading(code, names, scale, of_class)
+
+
+def texts_read_by(rules: Sequence[TextRule], texts: Sequence[str]) -> tuple[Ints, list[str]]:
+    """What different texts are read as, each rule on what the ones before it made: places in the list of names.
+
+    A rule for a single text costs the same whatever the number of texts.
+    """
+    held = {
+        text: place for place, text in enumerate(texts)
+    }  # by what texts are read as, the place of one of them
+    stands = np.arange(len(texts))
+    for rule in rules:
+        found = [text for text in held if rule.applies(text)] if rule.text is None else [rule.text]
+        for text in found:
+            if text in held and text != rule.to:
+                place = held.pop(text)
+                stands[place] = held.setdefault(rule.to, place)
+    while (stands[stands] != stands).any():
+        stands = stands[stands]
+    number = np.zeros(len(texts), dtype=np.int64)
+    number[list(held.values())] = np.arange(len(held))
+    return number[stands], list(held)
 
 
 def _number(name: str) -> float:
@@ -521,7 +541,7 @@ class _Judge:
 
 _OVERALL: dict[str, Callable[[Reading], Measure]] = {
     "alpha": lambda reading: alpha(reading.scale),
-    "percent": lambda reading: percent(len(reading.names)),
+    "percent": lambda _: percent,
 }
 _TOUCHED: dict[str, Callable[[Bools], Measure]] = {"alpha": alpha_of_classes, "percent": specific_agreement}
 
@@ -551,7 +571,7 @@ def _value(table: LabelTable, measure: Measure) -> float | None:
     if len(table) == 0:
         return None
     patterns = find_patterns(table).patterns
-    value = float(measure(patterns)(patterns.multiplicity[None, :].astype(np.float64))[0])
+    value = measure(patterns).value
     return None if np.isnan(value) else value
 
 

@@ -7,24 +7,30 @@ from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from core.choices import Gate, Severity
+from core.choices import Gate, QuestionKind, Severity
 from core.exceptions import Invalid
 from core.models import Batch, DataSchema, Import, Job, Membership, Project, ValidationRule
+from core.numerics.class_balance import AnswerProfiler, ItemAnswer, class_balance, pooled_answers
 from core.numerics.copies import merged_texts
 from core.numerics.findings import KIND_OF, NOTE, Finding
 from core.numerics.profile import KINDS, MIXED, QUANTITY, Profiler, Row, SampledText, text_of
 from core.numerics.rules import ARGS, BadRule, Rule, Watch, parse_rule
-from core.numerics.validation import infer_schema, pooled, validated
+from core.numerics.validation import crossed_bounds, infer_schema, pooled, validated
+from core.selectors.question import schema_of
 from core.selectors.validation import (
     CheckedRow,
     batch_rows,
     class_names,
+    earlier_answer_validations,
     earlier_validations,
     first_rows,
     item_data,
+    item_metadata,
+    last_validation,
     newest_data_schema,
     rule_of,
     rules_of,
+    staged_choices,
     staged_rows,
     waiting_validation,
 )
@@ -44,6 +50,7 @@ from core.services.validation import (
 Json = dict[str, Any]
 
 RULES = tuple(ARGS)
+TYPES = (*KINDS, MIXED)
 PREVIEWED = 5000
 MOST_FIELDS = 1000
 LONGEST_FIELD = 200
@@ -120,6 +127,9 @@ SENTENCES: Mapping[str, str] = {
     ),
     "class-balance-shifted": gettext_noop(
         "The balance of classes in “%(field)s” has moved: “%(category)s” has %(share)s (before: %(before)s)."
+    ),
+    "class-balance-in-slice-shifted": gettext_noop(
+        "The balance of classes in “%(field)s” has moved where “%(slice)s” is “%(value)s”: “%(category)s” has %(share)s (before: %(before)s)."
     ),
     "numbers-drifted": gettext_noop(
         "The numbers of “%(field)s” are distributed otherwise: median %(median)s (before: %(before)s), greatest distance %(distance)s."
@@ -306,6 +316,38 @@ def validate_staged(job: Job, source: Import, check: Check, n_added: int) -> boo
     return source.project.validation_gate == Gate.STOP and report.severity == Severity.STOP
 
 
+def validate_answers(job: Job, source: Import) -> bool:
+    """Keep the report on the staged annotations, gold or predictions of an import; whether to hold it for a decision.
+
+    The classes of each choice question are compared with those of the files of the same kind before it.
+    """
+    asked = {question.id: question for question in schema_of(source.project).questions if question.is_choice}
+    with kept_alive(job):
+        profiler = AnswerProfiler()
+        for several in staged_choices(source, sorted(asked)):
+            answers = [ItemAnswer(str(one.question), one.who, one.classes) for one in several]
+            profiler.add(several[0].item, answers)
+        profile = profiler.profile(item_metadata(source.project_id, profiler.sampled()))
+        into = {str(one.id): str(one.into) for question in asked.values() for one in question.merged}
+        now = pooled_answers([profile], into) or profile
+        reference = pooled_answers([one.profile for one in earlier_answer_validations(source)], into)
+        several_of = {str(key) for key, one in asked.items() if one.kind == QuestionKind.MULTIPLE}
+        keys = {str(key): one.key for key, one in asked.items()}
+        names = {str(spec.id): spec.name for one in asked.values() for spec in one.classes}
+        found = [
+            replace(
+                one,
+                field=keys[one.field],
+                said={**one.said, "category": names.get(one.said["category"], "?")[:60]},
+            )
+            for one in class_balance(now, reference, frozenset(several_of))
+        ]
+    told = [finding_document(one) for one in found]
+    severity = told[0]["severity"] if told else NOTE
+    keep_import_report(job, source, Report(profiler.n_items, profile, told, severity, None))
+    return source.project.validation_gate == Gate.STOP and severity == Severity.STOP
+
+
 def inferred_schema(source: Import) -> Json | None:
     """The schema that the rows of an import fit, where the project has none."""
     if newest_data_schema(source.project_id) is not None:
@@ -341,10 +383,28 @@ def change_data_schema(
     )
 
 
+def beside_last_batch(project: Project, document: Any) -> Json | None:
+    """What the newest batch says to a schema document; None where there is none yet.
+
+    ``name`` of the batch, ``fields`` as they would be inferred from it, ``crossed``: the bounds of the document that
+    it does not keep (core.numerics.validation.crossed_bounds). Raises Invalid for a wrong document.
+    """
+    last = last_validation(project.pk)
+    if last is None or last.batch is None or not last.profile.get("fields"):
+        return None
+    newest = newest_data_schema(project.pk)
+    checked = checked_schema(document, newest.document if newest else None)
+    return {
+        "name": str(last.batch),
+        "fields": infer_schema(last.profile)["fields"],
+        "crossed": crossed_bounds(last.profile, checked),
+    }
+
+
 def checked_schema(document: Any, before: Json | None) -> Json:
     """A schema document, complete. A field that differs from the version before loses ``learnt``: its bounds are set.
 
-    Raises Invalid with the pointer of what is wrong.
+    Raises Invalid with the pointer of what is wrong, one for each field that is.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get("fields"), Mapping):
         _refuse("/document", "bad-schema", "A schema is an object with fields.")
@@ -356,27 +416,37 @@ def checked_schema(document: Any, before: Json | None) -> Json:
     if len(document["fields"]) > MOST_FIELDS:
         _refuse("/document/fields", "too-many-fields", f"A schema has at most {MOST_FIELDS:,} fields.")
     known = {} if before is None else before.get("fields", {})
-    fields = {}
+    fields, refused = {}, list[Json]()
     for name, wanted in document["fields"].items():
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST_FIELD:
             _refuse(
                 "/document/fields", "bad-field", f"A field's name has at most {LONGEST_FIELD} characters."
             )
-        fields[name] = _checked_field(name, wanted, known.get(name))
+        try:
+            fields[name] = _checked_field(name, wanted, known.get(name))
+        except Invalid as error:
+            refused += error.errors
+    if refused:
+        raise Invalid(refused[0]["code"], refused[0]["detail"], errors=refused)
     learnt = (before or {}).get("learnt", 0) if set(fields) == set(known) else 0
     return {"learnt": learnt if before is not None else 0, "fields": fields}
 
 
+def field_pointer(name: str) -> str:
+    """Where errors in a field's part of a schema point to."""
+    return f"/document/fields/{name[:60]}"
+
+
 def _checked_field(name: str, wanted: Any, before: Json | None) -> Json:
-    pointer = f"/document/fields/{name[:60]}"
+    pointer = field_pointer(name)
     if not isinstance(wanted, Mapping):
         _refuse(pointer, "bad-field", f"{name[:60]!r} is an object: type, required, and bounds.")
     unknown = sorted(set(map(str, wanted)) - PROPERTIES)
     if unknown:
         _refuse(f"{pointer}/{unknown[0][:60]}", "unknown-field", f"A field has no {unknown[0][:60]!r}.")
     kind = wanted.get("type", MIXED)
-    if not isinstance(kind, str) or kind not in {*KINDS, MIXED}:
-        _refuse(f"{pointer}/type", "bad-type", f"type is one of {', '.join((*KINDS, MIXED))}.")
+    if not isinstance(kind, str) or kind not in TYPES:
+        _refuse(f"{pointer}/type", "bad-type", f"type is one of {', '.join(TYPES)}.")
     made: Json = {"type": kind, "required": wanted.get("required", False)}
     if not isinstance(made["required"], bool):
         _refuse(f"{pointer}/required", "bad-required", "required is true or false.")

@@ -12,12 +12,13 @@ from typing import Any
 from django.db.models import F, Max, Q, QuerySet
 
 from core.access import REVIEWERS
-from core.choices import ItemState, LeaseState, QuestionKind
+from core.choices import ItemState, QuestionKind
 from core.exceptions import Missing
-from core.models import Annotation, Answer, Flag, Item, Lease, Membership, Project, Resolution, Review
+from core.models import Annotation, Answer, Flag, Item, Membership, Project, Resolution, Review
 from core.selectors.agreement import Scope, counted_answers, read_text
 from core.selectors.disagreement import label_name, with_labels
 from core.selectors.item import shown_name
+from core.selectors.lease import in_hand
 from core.selectors.question import QuestionSpec, schema_of
 from core.selectors.selection_report import held_by
 
@@ -263,8 +264,7 @@ def items_here(project: Project, item_ids: Sequence[int]) -> dict[int, Item]:
 
 def held_items(reader: Membership) -> set[int]:
     """Items that the reader is to answer without seeing others' answers."""
-    leases = Lease.objects.filter(annotator=reader, state=LeaseState.ACTIVE)
-    return set(leases.values_list("item_id", flat=True))
+    return set(in_hand(reader).values_list("item_id", flat=True))
 
 
 # --- One item -----------------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from django.db.models import F, Func, QuerySet, TextField
 from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
-from core.choices import LeaseState, QuestionKind
+from core.choices import QuestionKind
 from core.exceptions import Invalid
-from core.models import Annotation, Answer, AnswerChoice, Item, Lease, Membership, Project
+from core.models import Annotation, Answer, AnswerChoice, Item, Membership, Project
 from core.selectors.agreement import READ_TEXT, Scope, counted_answers, number_name, set_name
+from core.selectors.lease import in_hand
 from core.selectors.question import QuestionSpec
 
 PAGE_SIZE = 25
@@ -266,5 +267,4 @@ def label_name(question: QuestionSpec, label: Any) -> str:
 
 def _held(reader: Membership, item_ids: list[int]) -> set[int]:
     """What the reader has in hand and is to answer without seeing others' answers."""
-    leases = Lease.objects.filter(annotator=reader, state=LeaseState.ACTIVE, item__in=item_ids)
-    return set(leases.values_list("item_id", flat=True))
+    return set(in_hand(reader).filter(item__in=item_ids).values_list("item_id", flat=True))

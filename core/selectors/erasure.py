@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from core.models import Annotation, Draft, Event, Flag, Inquiry, Lease, Membership, Resolution, Review
 from core.selectors.membership import may_reset
@@ -26,7 +26,7 @@ class ErasureCounts:
 
 
 def texts_of(member: Membership) -> int:
-    """How many texts this person wrote besides answers: comments, notes, questions."""
+    """How many texts this person wrote besides answers: comments, notes, questions and answers to them."""
     return sum(
         rows.count()
         for rows in (
@@ -36,8 +36,18 @@ def texts_of(member: Membership) -> int:
             Inquiry.objects.filter(annotator=member).exclude(text=""),
             Review.objects.filter(reviewer=member).exclude(comment=""),
             Resolution.objects.filter(settled_by=member).exclude(comment=""),
+            *written_as_lead(member),
         )
     )
+
+
+def written_as_lead(member: Membership) -> tuple[QuerySet[Inquiry], QuerySet[Review]]:
+    """Answers to annotators' questions, and requests for a review with a note, that this person wrote."""
+    if member.user_id is None:
+        return Inquiry.objects.none(), Review.objects.none()
+    answered = Inquiry.objects.filter(item__project=member.project_id, answered_by=member.user_id)
+    asked = Review.objects.filter(item__project=member.project_id, asked_by=member.user_id)
+    return answered.exclude(answer=""), asked.exclude(note="")
 
 
 def naming(member: Membership, *, account: bool) -> Q:

@@ -15,7 +15,8 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
 from core.choices import ItemState
-from core.models import Answer, AnswerChoice, Batch, GuidelineVersion, Item, Project
+from core.models import Answer, AnswerChoice, Batch, GuidelineVersion, Item, Membership, Project
+from core.selectors.item import told_to
 from core.selectors.question import QuestionSpec
 
 FIRST_ITEMS = 100
@@ -24,7 +25,10 @@ CHUNK_ITEMS = 1000
 
 @dataclass(frozen=True, slots=True)
 class AnswerFilter:
-    """Which answers to read: all of these questions of a project, narrowed by what is set."""
+    """Which answers to read: all of these questions of a project, narrowed by what is set.
+
+    With a ``reader``, only what they may know of.
+    """
 
     project_id: int
     questions: tuple[QuestionSpec, ...]
@@ -32,6 +36,7 @@ class AnswerFilter:
     annotator_id: int | None = None
     since: datetime | None = None
     all_revisions: bool = False
+    reader: Membership | None = None
 
 
 class ItemRow(NamedTuple):
@@ -194,6 +199,8 @@ def _narrowing(chunk: Sequence[ItemRow], wanted: AnswerFilter, annotation: str, 
         narrow &= Q(**{f"{annotation}annotator_id": wanted.annotator_id})
     if wanted.since is not None:
         narrow &= Q(**{f"{annotation}created_at__gte": wanted.since})
+    if wanted.reader is not None:
+        narrow &= told_to(wanted.reader, annotation)
     return narrow
 
 

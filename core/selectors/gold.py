@@ -10,7 +10,17 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from core.choices import ItemState, Pass, QuestionKind, Role
-from core.models import Annotation, Answer, Gold, Item, Membership, Project, Resolution, Review
+from core.models import (
+    Annotation,
+    Answer,
+    Gold,
+    GuidelineExample,
+    Item,
+    Membership,
+    Project,
+    Resolution,
+    Review,
+)
 from core.selectors.disagreement import READ_CLASS
 from core.selectors.gold_accuracy import Value, gold_values, said_values, shown_value
 from core.selectors.progress import progress_of
@@ -109,23 +119,32 @@ class Supply:
     """Whether there is enough gold: ``usable`` items can be handed out as gold, about ``needed`` would be.
 
     ``needed`` is what one person would get at the project's rate, by the time that everything is labeled; nobody gets
-    the same gold twice.
+    the same gold twice. ``examples`` are open items with gold that some version of the guideline shows: what people can
+    read is never handed out as gold.
     """
 
     usable: int
     needed: int
+    examples: int = 0
 
 
 def supply_of(project: Project) -> Supply:
     """How much gold there is for the hand-outs, and how much the rate asks for."""
     known = Gold.objects.filter(item__project=project, item__state=ItemState.OPEN)
+    shown = known.filter(Exists(GuidelineExample.objects.filter(item=OuterRef("item"))))
+    n_known, examples = (rows.values("item").distinct().count() for rows in (known, shown))
     people = Membership.objects.filter(project=project, active=True, user__isnull=False)
     n_people = people.filter(role=Role.ANNOTATOR).count() or people.count()
     items = progress_of(project.pk).items
     each = min(items, items * project.overlap / max(1, n_people))
     rate = float(project.gold_rate)
     others = max(0.01, 1 - rate - float(project.retest_rate))
-    return Supply(known.values("item").distinct().count(), ceil(each * rate / others))
+    return Supply(n_known - examples, ceil(each * rate / others), examples)
+
+
+def is_example(item: Item) -> bool:
+    """Whether any version of the guideline shows the item; all of them can be read."""
+    return GuidelineExample.objects.filter(item=item).exists()
 
 
 # --- What could become gold -----------------------------------------------------------------------------

@@ -2,23 +2,35 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
 import nh3
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from core.choices import AuditPart
+from core.access import Action, role_may
+from core.choices import AuditPart, ItemState, LeaseState, Pass, ProjectState
 from core.exceptions import Invalid
-from core.models import GuidelineExample, GuidelineVersion, Item, LabelClass, Project, TrainingItem
+from core.models import (
+    Annotation,
+    GuidelineExample,
+    GuidelineVersion,
+    Item,
+    LabelClass,
+    Lease,
+    Membership,
+    Project,
+    RelabelPlace,
+    TrainingItem,
+)
 from core.selectors.display import Block, asset_url, blocks_of
+from core.selectors.line_diff import DiffLine, line_diff
 
 SCHEMES = frozenset({"http", "https", "mailto"})
 TAGS = frozenset(
@@ -27,7 +39,6 @@ TAGS = frozenset(
 )
 ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 LOWEST_HEADING = 6
-CONTEXT_LINES = 3
 LONGEST_BLOCK = 400
 
 
@@ -36,16 +47,50 @@ def versions_of(project: Project) -> QuerySet[GuidelineVersion]:
     return project.guidelines.select_related("created_by").order_by("-number")
 
 
-def whole_versions_of(project: Project, *, items: bool = True) -> QuerySet[GuidelineVersion]:
-    """As versions_of, with what they touch and their examples; without ``items``, of these only the ids."""
+def whole_versions_of(
+    project: Project, *, items: bool = True, reader: Membership | None = None
+) -> QuerySet[GuidelineVersion]:
+    """As versions_of, with what they touch and their examples; without ``items``, of these only the ids.
+
+    With a ``reader``, without the examples whose items they have yet to label: an example tells the answer.
+    """
     examples = GuidelineExample.objects.select_related(
         "item", "label_class__question", "label_class__merged_into__question"
     ).order_by("order", "pk")
+    if reader is not None:
+        examples = examples.exclude(item__in=yet_to_label(reader))
     classes = LabelClass.objects.select_related("question", "merged_into__question")
     return versions_of(project).prefetch_related(
         Prefetch("touches", classes),
         Prefetch("examples", examples if items else examples.defer("item__data", "item__meta")),
     )
+
+
+def yet_to_label(member: Membership) -> QuerySet[Item]:
+    """The items that somebody has in hand or may still be given for the first time, or was asked to answer again.
+
+    Whoever may read items reads their answers as well: of theirs only those in hand. It does not ask for gold, so that
+    what it leaves out tells none.
+    """
+    items = Item.objects.filter(project=member.project_id)
+    if member.project.state == ProjectState.ARCHIVED:
+        return items.none()
+    own = {"item": OuterRef("pk"), "annotator": member.pk}
+    held = Q(Exists(Lease.objects.filter(**own, state=LeaseState.ACTIVE)))
+    if role_may(member.role, Action.ITEMS_READ):
+        return items.filter(held)
+    partly = {"voided": False, "complete": False, "pass_kind": Pass.NORMAL}
+    first = Annotation.objects.filter(**own, item_version=OuterRef("version"), current=True, repeat=1)
+    queued = Q(done__lt=F("target")) & (Q(pool=0) | Q(pool__in=member.batches.values("pk")))
+    queued &= ~Q(Exists(first.exclude(**partly)))
+    asked = Q(Exists(RelabelPlace.objects.filter(**own, annotation=None, dropped=False)))
+    taught = Q(pk__in=TrainingItem.objects.filter(training_round=member.training_round_id).values("item"))
+    return items.exclude(state=ItemState.WITHDRAWN).filter(held | queued | asked | taught)
+
+
+def withheld_from(member: Membership, version: GuidelineVersion) -> int:
+    """How many examples of a version somebody is not shown yet."""
+    return GuidelineExample.objects.filter(version=version, item__in=yet_to_label(member)).count()
 
 
 def guideline_html(project: Project, text: str) -> SafeString:
@@ -104,36 +149,6 @@ def _own_images(renderer: RendererHTML, options: OptionsDict, tokens: Sequence[T
         else:
             token.content = renderer.renderInlineAsText(token.children, options, {})
             token.type, token.tag, token.children, token.attrs = "text", "", None, {}
-
-
-@dataclass(frozen=True, slots=True)
-class DiffLine:
-    """One line of a comparison: ``kind`` is same, added, removed or gap (``n`` unchanged lines left out)."""
-
-    kind: str
-    text: str
-    n: int = 0
-
-
-def line_diff(old: str, new: str) -> list[DiffLine]:
-    """What changed from one version to another, line by line, with three lines around each change."""
-    before, after = old.splitlines(), new.splitlines()
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    lines: list[DiffLine] = []
-    shown = 0
-    for group in matcher.get_grouped_opcodes(CONTEXT_LINES):
-        if group[0][1] > shown:
-            lines.append(DiffLine("gap", "", group[0][1] - shown))
-        for tag, start, end, new_start, new_end in group:
-            if tag == "equal":
-                lines += [DiffLine("same", text) for text in before[start:end]]
-            else:
-                lines += [DiffLine("removed", text) for text in before[start:end]]
-                lines += [DiffLine("added", text) for text in after[new_start:new_end]]
-        shown = group[-1][2]
-    if lines and shown < len(before):
-        lines.append(DiffLine("gap", "", len(before) - shown))
-    return lines
 
 
 # --- Examples -----------------------------------------------------------------------------------------

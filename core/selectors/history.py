@@ -24,7 +24,7 @@ from core.models import (
     User,
 )
 from core.selectors.annotation import answers_of
-from core.selectors.item import history_of, holds, shown_name
+from core.selectors.item import history_of, holds, pass_told, reads_gold, shown_name, told_to
 from core.selectors.mapping import class_names, mapping_document
 from core.selectors.question import QuestionSpec, schema_of, text_rule
 from core.selectors.selection import picks_of_item
@@ -60,7 +60,9 @@ class HistoryEvent:
 def item_history(
     item: Item, reader: Membership, *, may_read_labels: bool = True
 ) -> list[HistoryEvent] | None:
-    """Every event, oldest first; None for a reader who has the item in hand, or may read no labels.
+    """Every event that the reader may know of, oldest first: for reviewers without what tells gold.
+
+    None for a reader who has the item in hand, or may read no labels.
 
     A void that was followed by another one of the same answer is told in the audit log only.
     """
@@ -93,9 +95,9 @@ def _versions(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
 
 
 def _leases(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
-    for lease in Lease.objects.filter(item=item).select_related("annotator__project"):
+    for lease in Lease.objects.filter(told_to(reader), item=item).select_related("annotator__project"):
         who = shown_name(lease.annotator, reader)
-        data = {"pass": lease.pass_kind, "relabel": lease.relabel_id}
+        data = {"pass": pass_told(lease.pass_kind, reader), "relabel": lease.relabel_id}
         yield HistoryEvent(lease.created_at, "handed-out", who, data=data)
         kind = ENDS.get(LeaseState(lease.state))
         if kind is not None and lease.closed_at is not None:
@@ -104,7 +106,7 @@ def _leases(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
 
 
 def _annotations(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
-    rows = history_of(item).select_related(
+    rows = history_of(item, reader).select_related(
         "annotator__project", "guideline", "void__created_by", "void__undone_by"
     )
     leases: dict[tuple[int, int, int], Any] = {}
@@ -113,7 +115,7 @@ def _annotations(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
         again = chain in leases and leases[chain] != row.lease_id
         kind = "answered" if row.revision == 1 or again else "changed"
         leases[chain] = row.lease_id
-        data = _said(row)
+        data = _said(row, reader)
         yield HistoryEvent(row.answered_at or row.created_at, kind, who, row.guideline.number, data)
         if row.void is not None:
             told = {"annotation": row.pk, "annotator": who, "reason": row.void.reason}
@@ -125,11 +127,11 @@ def _annotations(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
                 yield HistoryEvent(row.void.undone_at, "void-undone", back, data=told)
 
 
-def _said(row: Annotation) -> dict[str, Any]:
+def _said(row: Annotation, reader: Membership) -> dict[str, Any]:
     return {
         "annotation": row.pk,
         "revision": row.revision,
-        "pass": row.pass_kind,
+        "pass": pass_told(row.pass_kind, reader),
         "repeat": row.repeat,
         "item_version": row.item_version,
         "answers": answers_of(row),
@@ -206,7 +208,9 @@ def _rest(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
         }
         number = queue.guideline.number if queue.guideline else None
         yield HistoryEvent(queue.created_at, "sent-again", _lead(queue.created_by, reader), number, told)
-    about = Q(verb__in=TOLD) | Q(verb__startswith="gold.")
+    about = Q(verb__in=TOLD)
+    if reads_gold(reader):
+        about |= Q(verb__startswith="gold.")
     lines = list(
         Event.objects.filter(about, project=item.project_id, thing=item.external_id).select_related("actor")
     )

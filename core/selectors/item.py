@@ -8,12 +8,13 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.compiler import SQLCompiler
 
-from core.access import LEADS
-from core.choices import ItemState, LeaseState, QuestionKind
+from core.access import LEADS, Action, role_may
+from core.choices import ItemState, Pass, QuestionKind
 from core.exceptions import Invalid, Missing
-from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Lease, Membership
+from core.models import Annotation, Answer, Asset, Batch, Gold, Item, Membership
 from core.selectors.agreement import read_text
 from core.selectors.annotation import answers_of
+from core.selectors.lease import in_hand
 from core.selectors.meta import MetaText
 from core.selectors.pseudonym import pseudonym
 from core.selectors.question import schema_of
@@ -24,6 +25,7 @@ FILTERS = frozenset({"state", "batch", "tag", "meta.", "q", "disagreement_min", 
 LATER = frozenset({"split"})
 LONGEST_QUERY = 200
 LONGEST_KEY = 200
+TELL_GOLD = (Pass.GOLD, Pass.TRAINING)
 FINISHED = Q(state=ItemState.OPEN, free=0, leased=0, done__gt=0)
 STATES: Mapping[str, Q] = {
     "open": Q(state=ItemState.OPEN) & ~FINISHED,
@@ -229,9 +231,9 @@ def is_done(item: Item) -> bool:
 def item_document(item: Item, reader: Membership, *, may_read_labels: bool = True) -> dict[str, Any]:
     """One item with where it came from, what it was before, what people answered, noted and know.
 
-    Leads see names, reviewers pseudonyms. Whoever holds the item for labeling sees no answers, gold or
-    notes until they have answered (``hidden_because`` is ``held``), and neither does a token without a
-    scope for labels (``scope``).
+    Leads see names, reviewers pseudonyms and nothing of gold. Whoever holds the item for labeling sees no
+    answers, gold or notes until they have answered (``hidden_because`` is ``held``), and neither does a
+    token without a scope for labels (``scope``).
     """
     hidden = "held" if holds(reader, item) else "" if may_read_labels else "scope"
     versions = item.versions.order_by("version")
@@ -249,8 +251,8 @@ def item_document(item: Item, reader: Membership, *, may_read_labels: bool = Tru
             for old in versions
         ],
         "hidden_because": hidden or None,
-        "annotations": [] if hidden else [_annotation(one, reader) for one in history_of(item)],
-        "gold": {} if hidden else gold_of(item),
+        "annotations": [] if hidden else [_annotation(one, reader) for one in history_of(item, reader)],
+        "gold": {} if hidden or not reads_gold(reader) else gold_of(item),
         "notes": [] if hidden else _notes(item, reader),
     }
 
@@ -275,10 +277,31 @@ def _notes(item: Item, reader: Membership) -> list[dict[str, Any]]:
     ]
 
 
-def history_of(item: Item) -> QuerySet[Annotation]:
-    """Every annotation of an item, all versions and revisions, oldest first."""
+def reads_gold(reader: Membership) -> bool:
+    """Whether somebody may know which items have gold. Who may not is handed gold themselves."""
+    return role_may(reader.role, Action.GOLD_READ)
+
+
+def told_to(reader: Membership, path: str = "") -> Q:
+    """The annotations and leases, found along ``path``, that somebody may know of.
+
+    The passes that only items with gold get would tell them, and so would a count of the others: who may not know
+    gold sees of these passes their own only, which ``pass_told`` calls normal.
+    """
+    if reads_gold(reader):
+        return Q()
+    return ~Q(**{f"{path}pass_kind__in": TELL_GOLD}) | Q(**{f"{path}annotator": reader})
+
+
+def pass_told(pass_kind: str, reader: Membership) -> str:
+    """The pass as somebody may know it."""
+    return Pass.NORMAL if pass_kind == Pass.GOLD and not reads_gold(reader) else pass_kind
+
+
+def history_of(item: Item, reader: Membership) -> QuerySet[Annotation]:
+    """Every annotation of an item that the reader may know of, all versions and revisions, oldest first."""
     return (
-        Annotation.objects.filter(item=item)
+        Annotation.objects.filter(told_to(reader), item=item)
         .select_related("annotator__project", "guideline")
         .prefetch_related("answers__choices")
         .order_by("pk")
@@ -291,7 +314,7 @@ def _annotation(annotation: Annotation, reader: Membership) -> dict[str, Any]:
         "annotator": shown_name(annotation.annotator, reader),
         "answers": answers_of(annotation),
         "item_version": annotation.item_version,
-        "pass": annotation.pass_kind,
+        "pass": pass_told(annotation.pass_kind, reader),
         "repeat": annotation.repeat,
         "revision": annotation.revision,
         "current": annotation.current,
@@ -377,4 +400,4 @@ def asset_document(asset: Asset) -> dict[str, Any]:
 
 def holds(membership: Membership, item: Item) -> bool:
     """Whether this person has the item in hand and is to answer it without seeing others' answers."""
-    return Lease.objects.filter(item=item, annotator=membership, state=LeaseState.ACTIVE).exists()
+    return in_hand(membership).filter(item=item).exists()

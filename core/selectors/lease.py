@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from core.choices import ItemState, Lane, LeaseState, Pass
 from core.models import Annotation, Item, Lease, Membership, RelabelPlace
@@ -102,6 +102,7 @@ KNOWN = f"""
           AND NOT EXISTS (SELECT 1 FROM core_trainee trainee
                           JOIN core_trainingitem taught ON taught.training_round_id = trainee.training_round_id
                           WHERE trainee.member_id = %(member)s AND taught.item_id = i.id {ALONE})
+          AND NOT EXISTS (SELECT 1 FROM core_guidelineexample shown WHERE shown.item_id = i.id {ALONE})
         {ALONE})
     ORDER BY known.item_id LIMIT %(count)s
 """
@@ -163,7 +164,10 @@ def retestable(
 
 
 def golden(member: Membership, chance: int, count: int = 1) -> list[Item]:
-    """Items with gold that this person neither has answered, holds, skipped nor put off; as ``retestable``."""
+    """Items with gold that this person neither has answered, holds, skipped nor put off; as ``retestable``.
+
+    What any version of the guideline shows as an example is left out: everybody can read its answer.
+    """
     return _blind(
         GOLDEN,
         {
@@ -238,3 +242,8 @@ def untried(member: Membership, count: int) -> list[Item]:
         ~Exists(held), ~Exists(aside), ~Exists(tried), project=member.project_id, state=ItemState.OPEN
     )
     return list(items.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)[:count])
+
+
+def in_hand(reader: Membership) -> QuerySet[Lease]:
+    """What somebody is to answer without seeing what others said of it. A trial counts nowhere and hides nothing."""
+    return Lease.objects.filter(annotator=reader, state=LeaseState.ACTIVE).exclude(pass_kind=Pass.TRIAL)

@@ -1,7 +1,7 @@
 """A project's questions and classes, as plain values that a process may keep in memory."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as Map
 from copy import copy
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ class QuestionSpec:
     """One question with its classes in order. ``when`` is (question key, class names) or None.
 
     ``classes`` are those that people can choose; ``merged`` those that are read as one of them, ``rules`` how texts
-    are read.
+    are read. ``former`` are names that classes had, folded, with the class's id, where only one class had them.
     """
 
     id: int
@@ -74,6 +74,7 @@ class QuestionSpec:
     classes: tuple[ClassSpec, ...]
     merged: tuple[MergedClass, ...] = ()
     rules: tuple[TextRule, ...] = ()
+    former: tuple[tuple[str, int], ...] = ()
 
     @property
     def reads(self) -> dict[int, ClassSpec]:
@@ -115,14 +116,19 @@ class QuestionSpec:
         """The class of this name, whatever its case or Unicode form.
 
         A merged class may still be named, by a page or a file from before: it keeps its own id and is called as it
-        is read.
+        is read. So may a class by a name that it had, unless another has it now.
         """
         wanted = fold(name)
         found = next((spec for spec in self.classes if fold(spec.name) == wanted), None)
-        if found is None and self.merged:
-            merged = next((one for one in self.merged if fold(one.name) == wanted), None)
-            return None if merged is None else replace(self.reads[merged.id], id=merged.id)
-        return found
+        if found is not None:
+            return found
+        earlier = (*((fold(one.name), one.id) for one in self.merged), *self.former)
+        return next((self.class_numbered(pk) for known, pk in earlier if known == wanted), None)
+
+    def class_numbered(self, class_id: int) -> ClassSpec | None:
+        """The class with this id; a merged one keeps its own and is called as it is read."""
+        read = self.reads.get(class_id)
+        return None if read is None else replace(read, id=class_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +148,18 @@ def fold(name: str) -> str:
 
 
 def clean_name(name: str) -> str:
-    """A class name as it is stored: NFC, without surrounding or doubled blanks. Raises ValueError."""
+    """A class name as it is stored: NFC, without surrounding or doubled blanks. Raises ValueError.
+
+    The empty name is one; a name of nothing but blanks is none.
+    """
     if any(
         unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in JOINERS
         for character in name
     ):
         raise ValueError("holds an invisible character")
     cleaned = unicodedata.normalize("NFC", " ".join(name.split()))
+    if name and not cleaned:
+        raise ValueError("consists of blanks")
     if len(cleaned) > LONGEST_NAME:
         raise ValueError(f"is longer than {LONGEST_NAME} characters")
     return cleaned
@@ -203,16 +214,25 @@ def read_schema(project_id: int) -> Schema:
         .select_related("when_question")
         .prefetch_related("classes", "when_classes__merged_into")
     )
-    rules = _text_rules(project_id)
-    return Schema(tuple(_question(question, rules.get(question.pk, ())) for question in questions))
+    steps: dict[int, list[Mapping]] = {}
+    for step in Mapping.objects.filter(project_id=project_id).order_by("number"):
+        steps.setdefault(step.question_id, []).append(step)
+    return Schema(tuple(_question(question, steps.get(question.pk, ())) for question in questions))
 
 
-def _text_rules(project_id: int) -> dict[int, tuple[TextRule, ...]]:
-    steps = Mapping.objects.filter(project_id=project_id, kind=MappingKind.STANDARDISE, reverted_at=None)
-    rules: dict[int, tuple[TextRule, ...]] = {}
-    for question_id, document in steps.order_by("number").values_list("question_id", "document"):
-        rules[question_id] = rules.get(question_id, ()) + tuple(map(text_rule, document["rules"]))
-    return rules
+def _text_rules(steps: Iterable[Mapping]) -> tuple[TextRule, ...]:
+    standard = (one for one in steps if one.kind == MappingKind.STANDARDISE and one.reverted_at is None)
+    return tuple(text_rule(rule) for one in standard for rule in one.document["rules"])
+
+
+def _former_names(steps: Iterable[Mapping]) -> tuple[tuple[str, int], ...]:
+    """Names that steps gave or took, in force or reverted: pages and files from then still say them."""
+    had: dict[str, set[int]] = {}
+    for step in steps:
+        class_id = step.document.get("class", step.document.get("into"))
+        for name in step.document.get("name", ()):
+            had.setdefault(fold(name), set()).add(class_id)
+    return tuple((name, ids.pop()) for name, ids in had.items() if len(ids) == 1)
 
 
 def _options() -> Any:
@@ -233,7 +253,7 @@ def text_rule(document: Map[str, str]) -> TextRule:
         raise ValueError(str(error)) from None
 
 
-def _question(question: Question, rules: tuple[TextRule, ...]) -> QuestionSpec:
+def _question(question: Question, steps: Sequence[Mapping]) -> QuestionSpec:
     when = None
     if question.when_question is not None:
         names = (spec.merged_into or spec for spec in question.when_classes.all())
@@ -257,5 +277,6 @@ def _question(question: Question, rules: tuple[TextRule, ...]) -> QuestionSpec:
         merged=tuple(
             MergedClass(spec.pk, spec.name, spec.merged_into_id) for spec in classes if spec.merged_into_id
         ),
-        rules=rules,
+        rules=_text_rules(steps),
+        former=_former_names(steps),
     )

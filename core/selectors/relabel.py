@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 
 from core.choices import (
     AuditPart,
@@ -33,6 +33,7 @@ from core.models import (
     Relabel,
     RelabelItem,
     RelabelPlace,
+    Validation,
 )
 from core.selectors.agreement import Scope
 from core.selectors.disagreement import Behind, items_behind
@@ -71,7 +72,8 @@ class Wanted:
     ``ids`` are keys of items; without them the list follows from the source: those that ``filters`` (of selectors.item)
     leave, those on which at least the share ``least`` of the pairs of answers to ``question`` differ, those that were answered
     under a version before ``guideline`` with a class that this version touches, the last look's likely errors of
-    the kind ``doubt``, or those that somebody could not tell. ``most`` bounds the list. ``drawn`` items of the audit slice are
+    the kind ``doubt``, those that somebody could not tell, or the answered items of the batch that the data check
+    ``validation`` is of, those that its findings name first. ``most`` bounds the list. ``drawn`` items of the audit slice are
     added by chance, whatever their answers, so that before and after can be compared (see docs/timeline.md).
     """
 
@@ -82,6 +84,7 @@ class Wanted:
     least: float = LEAST
     guideline: int | None = None
     doubt: Doubt = Doubt.CONFIDENCE
+    validation: int | None = None
     most: int = MOST_ITEMS
     drawn: int = 0
 
@@ -97,7 +100,8 @@ class Found:
 
 def items_wanted(membership: Membership, wanted: Wanted) -> Found:
     """The items that are asked for. Raises Invalid: ``bad-least``, ``bad-most``, ``bad-drawn``, ``unknown-guideline``,
-    ``guideline-needed``, ``unknown-question``, ``no-search``, and for a filter that is not understood.
+    ``guideline-needed``, ``unknown-question``, ``no-search``, ``unknown-validation``, and for a filter that is not
+    understood.
     """
     project = membership.project
     if not 1 <= wanted.most <= MOST_ITEMS:
@@ -135,6 +139,8 @@ def _listed(membership: Membership, wanted: Wanted) -> tuple[list[int], int]:
     if wanted.source == RelabelFor.GUIDELINE:
         version = guideline_numbered(project, wanted.guideline)
         return _cut(items_touched(project, version).values_list("pk", flat=True), wanted)
+    if wanted.source == RelabelFor.DRIFT and not wanted.filters:
+        return _cut(_checked_items(project, wanted.validation), wanted)
     filters = dict(wanted.filters)
     if wanted.source == RelabelFor.UNCERTAIN:
         filters["uncertain"] = "1"
@@ -144,6 +150,30 @@ def _listed(membership: Membership, wanted: Wanted) -> tuple[list[int], int]:
 
 def _cut(ids: "QuerySet[Any, int]", wanted: Wanted) -> tuple[list[int], int]:
     return list(ids[: wanted.most]), ids.count()
+
+
+def checks_of_batches(project: Project) -> QuerySet[Validation]:
+    """Data checks of batches that found something, the newest first."""
+    found = Validation.objects.filter(project=project, batch__isnull=False).exclude(findings=[])
+    return found.defer("profile").select_related("batch").order_by("-pk")
+
+
+def _checked_items(project: Project, validation_id: int | None) -> "QuerySet[Any, int]":
+    """The answered items of the batch that a data check is of: those of its findings, then the others."""
+    check = None if validation_id is None else checks_of_batches(project).filter(pk=validation_id).first()
+    if check is None:
+        detail = "Say which data check of a batch; this one is not here, or found nothing."
+        row = {
+            "pointer": "/validation",
+            "field": "validation",
+            "code": "unknown-validation",
+            "detail": detail,
+        }
+        raise Invalid("unknown-validation", detail, errors=[row])
+    named = {row for finding in check.findings for row in finding.get("rows", ())}
+    items = Item.objects.filter(project=project, batch=check.batch, state=ItemState.OPEN, done__gt=0)
+    first = Case(When(row__in=named, then=0), default=1)
+    return items.order_by(first, "pk").values_list("pk", flat=True)
 
 
 def _split(membership: Membership, wanted: Wanted) -> tuple[list[int], int]:

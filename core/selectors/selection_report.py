@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Count, F, QuerySet
 
-from core.choices import AuditPart, ItemState, JobKind, Lane, LeaseState, RunKind, Stream
-from core.models import Item, Job, Lease, Membership, Pick, Prediction, Project, Run
+from core.choices import AuditPart, ItemState, JobKind, Lane, RunKind, Stream
+from core.models import Item, Job, Membership, Pick, Prediction, Project, Run
 from core.selectors.job import jobs_of
+from core.selectors.lease import in_hand
 from core.selectors.selection import in_queue
 
 SAID = np.dtype([("run", "i8"), ("item", "i8"), ("label", "i8")])
@@ -53,8 +54,7 @@ def said_of_holdout(project: Project, question_id: int, run_ids: Sequence[int]) 
 
 def held_by(reader: Membership, item_ids: Collection[int]) -> set[int]:
     """Those of the items that the reader has in hand."""
-    leases = Lease.objects.filter(annotator=reader, state=LeaseState.ACTIVE, item__in=item_ids)
-    return set(leases.values_list("item_id", flat=True))
+    return set(in_hand(reader).filter(item__in=item_ids).values_list("item_id", flat=True))
 
 
 def latest_job(project: Project, kind: JobKind) -> Job | None:

@@ -33,6 +33,9 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+_ROW = np.dtype(
+    [("pk", "i8"), ("item", "i8"), ("person", "i8"), ("at", "f8"), ("void", "i8"), ("audit", "?")]
+)
 MOST_OUTSIDE = 200_000  # answers; they prove nothing, and need not be waited for
 
 
@@ -101,24 +104,26 @@ def history_of_answers(project: Project, question: QuestionSpec) -> History:
     rows = counted.annotate(at=Coalesce("answered_at", "created_at"))
     rows = rows.order_by("item_id", "annotator_id", "revision")
     columns = ("pk", "item_id", "annotator_id", "at", "voided", "void_id", "item__audit")
-    given = [
-        (pk, item, person, at.timestamp(), (void or -1) if voided else 0, audit != AuditPart.NONE)
-        for pk, item, person, at, voided, void, audit in rows.values_list(*columns).iterator(10_000)
-    ]
-    pks, item, person, at, void, audit = (
-        (np.array(column) for column in zip(*given, strict=True))
-        if given
-        else (np.zeros(0, dtype=np.int64) for _ in range(6))
+    given = np.fromiter(
+        (
+            (pk, item, person, at.timestamp(), (void or -1) if voided else 0, audit != AuditPart.NONE)
+            for pk, item, person, at, voided, void, audit in rows.values_list(*columns).iterator(10_000)
+        ),
+        dtype=_ROW,
     )
-    values, raw = _values(question, counted)
-    value = np.array([values.get(pk, -1) for pk in pks.tolist()], dtype=np.int64)
+    item, person = (np.ascontiguousarray(given[name]) for name in ("item", "person"))
+    answered, place, raw = _values(question, counted)
+    value = np.full(len(given), -1, dtype=np.int64)
+    if answered.size:
+        found = np.minimum(np.searchsorted(answered, given["pk"]), answered.size - 1)
+        value = np.where(answered[found] == given["pk"], place[found], -1)
     return History(
-        item=item.astype(np.int64),
-        person=person.astype(np.int64),
-        at=at.astype(np.float64),
+        item=item,
+        person=person,
+        at=np.ascontiguousarray(given["at"]),
         value=value,
-        audit=audit.astype(np.bool_),
-        void=_of_chains(item, person, void.astype(np.int64)),
+        audit=np.ascontiguousarray(given["audit"]),
+        void=_of_chains(item, person, given["void"]),
         raw=raw,
     )
 
@@ -135,8 +140,8 @@ def _of_chains(item: Ints, person: Ints, void: Ints) -> Ints:
     return found
 
 
-def _values(question: QuestionSpec, annotations: QuerySet[Annotation]) -> tuple[dict[int, int], list[Any]]:
-    """By annotation the place of its raw answer to the question, and the raw answers."""
+def _values(question: QuestionSpec, annotations: QuerySet[Annotation]) -> tuple[Ints, Ints, list[Any]]:
+    """The annotations that answer the question in ascending order, the place of each one's raw answer, and the raw answers."""
     wanted = annotations.order_by().values("pk")
     answers = Answer.objects.filter(question_id=question.id, annotation__in=wanted).order_by("annotation_id")
     codes: dict[Any, int] = {}
@@ -154,10 +159,15 @@ def _values(question: QuestionSpec, annotations: QuerySet[Annotation]) -> tuple[
             QuestionKind(question.kind), "label_class_id"
         )
         said = answers.values_list("annotation_id", column).iterator(10_000)
-    places = {
-        annotation: codes.setdefault(value, len(codes)) for annotation, value in said if value is not None
-    }
-    return places, list(codes)
+    places: Ints = np.fromiter(
+        (
+            (annotation, codes.setdefault(value, len(codes)))
+            for annotation, value in said
+            if value is not None
+        ),
+        dtype=np.dtype((np.int64, 2)),
+    )
+    return places[:, 0], places[:, 1], list(codes)
 
 
 # --- What was changed ---------------------------------------------------------------------------------

@@ -1,13 +1,25 @@
 """Reads of data validation: reports, schema versions, rules, and the rows that are checked."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from core.choices import AuditPart
+from core.choices import AuditPart, ImportState
 from core.exceptions import Missing
-from core.models import Batch, DataSchema, Import, Item, Project, StagedItem, Validation, ValidationRule
+from core.models import (
+    Batch,
+    DataSchema,
+    Import,
+    Item,
+    Project,
+    StagedAnswer,
+    StagedItem,
+    Validation,
+    ValidationRule,
+)
 from core.selectors.question import schema_of
 
 CHUNK = 2000
@@ -78,6 +90,20 @@ def earlier_validations(project_id: int, before: int | None = None) -> list[Vali
         newest.setdefault(batch_id, pk)
     rows = Validation.objects.filter(pk__in=newest.values()).select_related("batch").order_by("batch__number")
     return [one for one in rows if one.profile.get("fields")]
+
+
+def earlier_answer_validations(source: Import) -> list[Validation]:
+    """The reports on the 20 newest published files of the same kind (annotations, gold or predictions)."""
+    found = Validation.objects.filter(
+        project_id=source.project_id, source__kind=source.kind, source__state=ImportState.PUBLISHED
+    )
+    return [one for one in found.order_by("-pk")[:MOST_EARLIER] if one.profile.get("questions")]
+
+
+def last_validation(project_id: int) -> Validation | None:
+    """The last report on the newest batch, with its profile."""
+    found = Validation.objects.filter(project_id=project_id, batch__isnull=False).select_related("batch")
+    return found.order_by("-batch__number", "-pk").first()
 
 
 def data_schemas_of(project_id: int) -> QuerySet[DataSchema]:
@@ -176,6 +202,37 @@ def staged_rows(source: Import) -> Iterator[list[CheckedRow]]:
     yield from _chunks(rows.iterator(chunk_size=CHUNK))
 
 
+class StagedChoice(NamedTuple):
+    """A staged answer to a choice question; ``classes`` are ids."""
+
+    item: str
+    question: int
+    who: str
+    classes: tuple[str, ...]
+
+
+def staged_choices(source: Import, questions: Sequence[int]) -> Iterator[list[StagedChoice]]:
+    """The answers of an import to these questions that were not refused: all of an item's at once."""
+    columns = ("item__external_id", "question_id", "annotator", "repeat", "label_class_id", "classes")
+    rows = StagedAnswer.objects.filter(source=source, question_id__in=questions).order_by("item_id")
+    found = rows.values_list(*columns).iterator(chunk_size=CHUNK)
+    for _, several in groupby(found, key=itemgetter(0)):
+        yield [
+            StagedChoice(
+                item,
+                question,
+                f"{annotator}\0{repeat}",
+                (str(class_id),) if class_id else tuple(filter(None, classes.split("|"))),
+            )
+            for item, question, annotator, repeat, class_id, classes in several
+        ]
+
+
+def item_metadata(project_id: int, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The metadata of these items by their ids."""
+    return _by_id(project_id, external_ids, "meta")
+
+
 def batch_rows(batch: Batch) -> Iterator[list[CheckedRow]]:
     """The items of a batch, in chunks."""
     rows = Item.objects.filter(batch=batch).order_by("row")
@@ -204,14 +261,15 @@ def first_rows(project_id: int, n: int) -> list[CheckedRow]:
 
 def item_data(project_id: int, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The data of these items by their ids."""
+    return _by_id(project_id, external_ids, "data")
+
+
+def _by_id(project_id: int, external_ids: Sequence[str], column: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(external_ids), NAMES_AT_ONCE):
         some = external_ids[start : start + NAMES_AT_ONCE]
-        found.update(
-            Item.objects.filter(project_id=project_id, external_id__in=some).values_list(
-                "external_id", "data"
-            )
-        )
+        rows = Item.objects.filter(project_id=project_id, external_id__in=some)
+        found.update(rows.values_list("external_id", column))
     return found
 
 

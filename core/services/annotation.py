@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -38,13 +38,17 @@ MOST_ELAPSED_MS = 24 * 3600 * 1000
 
 @dataclass(slots=True)
 class Work:
-    """What somebody sends for one lease. ``have`` and ``count`` ask for the next items in the same reply."""
+    """What somebody sends for one lease. ``have`` and ``count`` ask for the next items in the same reply.
+
+    ``classes`` are the ids that classes had where the answers were given, by question and name.
+    """
 
     answers: Any
     elapsed_ms: int | None = None
     comment: str = ""
     have: Sequence[UUID] = ()
     count: int = 1
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def fingerprint(self, lease_id: UUID) -> str:
         """What makes two submits the same request. Which items the sender holds meanwhile does not."""
@@ -145,7 +149,7 @@ def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
     member, now = lease.annotator, locked.now
     if lease.state == LeaseState.SUBMITTED:
         return _stored(lease, key, work)
-    checked = check_answers(schema_of(member.project), work.answers)
+    checked = check_answers(schema_of(member.project), work.answers, work.classes)
     if member.project.state == ProjectState.ARCHIVED:
         raise _Late("project-archived", "This project is archived. Your answer is kept as a draft.")
     if lease.state != LeaseState.ACTIVE and member.paused_because:
@@ -198,8 +202,9 @@ def _store_training(lease: Lease, key: str, work: Work, checked: list[CheckedAns
 def _store_relabel(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> _Stored:
     """An answer that was asked of just this person.
 
-    Whoever has answered the item before revises that: nothing is counted twice. Otherwise it is one answer more
-    than the overlap asks for, so the item's target, its extra places and its answers all grow by one.
+    Whoever has answered the item before revises that: nothing is counted twice. Whose answer was voided fills the
+    place that became free. Otherwise it is one answer more than the overlap asks for, so the item's target, its
+    extra places and its answers all grow by one.
     """
     own = _own_chain(lease)
     earlier = own.filter(current=True).first()
@@ -217,12 +222,17 @@ def _store_relabel(lease: Lease, key: str, work: Work, checked: list[CheckedAnsw
     filled = (
         earlier is not None and earlier.complete and not earlier.voided and earlier.pass_kind == Pass.NORMAL
     )
+    place = 0
     if not filled:
-        Item.objects.filter(pk=lease.item_id).update(
-            done=F("done") + 1, target=F("target") + 1, extra=F("extra") + 1
-        )
+        rows = Item.objects.filter(pk=lease.item_id)
+        if (
+            earlier is not None and earlier.voided
+        ):  # the place that this freed is theirs, while nobody has taken it
+            place = rows.filter(free__gt=0).update(done=F("done") + 1, free=F("free") - 1)
+        if not place:
+            rows.update(done=F("done") + 1, target=F("target") + 1, extra=F("extra") + 1)
     first = int(earlier is None or earlier.voided or earlier.pass_kind in COUNTS_NOWHERE)
-    _count_project(lease.item, first, 0)
+    _count_project(lease.item, first, place)
     served = RelabelPlace.objects.filter(
         item=lease.item_id, annotator=lease.annotator_id, annotation=None, dropped=False
     ).update(annotation=annotation)
@@ -411,8 +421,16 @@ def _keep_draft(lease_id: UUID, key: str, work: Work, late: _Late) -> None:
     )
 
 
-def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None = None) -> Submitted:
+def correct(
+    annotation_id: int,
+    answers: Any,
+    key: str = "",
+    comment: str | None = None,
+    classes: Mapping[str, Mapping[str, int]] | None = None,
+) -> Submitted:
     """A person's own correction: a new revision; the old one is kept. The caller has checked whose it is.
+
+    ``classes``: as of Work.
 
     After a question was added, the correction takes a place on the item again, as a new answer would.
     Raises Conflict when that place is gone, the item was changed or the answer was part of a training round,
@@ -420,12 +438,12 @@ def correct(annotation_id: int, answers: Any, key: str = "", comment: str | None
     """
     try:
         with transaction.atomic():
-            return _correct(annotation_id, answers, key, comment)
+            return _correct(annotation_id, Work(answers, classes=classes or {}), key, comment)
     except IntegrityError:
         raise Unprocessable("idempotency-mismatch", "This key was used for another answer.") from None
 
 
-def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) -> Submitted:
+def _correct(annotation_id: int, work: Work, key: str, comment: str | None) -> Submitted:
     old = (
         Annotation.objects.select_related("annotator__project")
         .annotate(settled=_settled())
@@ -434,7 +452,7 @@ def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) ->
     if old.pass_kind == Pass.TRAINING:
         raise Conflict("training-answer", "You were told whether this answer was right; it stays as it is.")
     old.item = Item.objects.select_for_update(no_key=True).get(pk=old.item_id)
-    work = Work(answers=answers, comment=old.comment if comment is None else comment)
+    work.comment = old.comment if comment is None else comment
     _check_work(work)
     chain = Annotation.objects.filter(
         item=old.item, annotator=old.annotator, item_version=old.item_version, repeat=old.repeat
@@ -453,7 +471,7 @@ def _correct(annotation_id: int, answers: Any, key: str, comment: str | None) ->
         raise Conflict("item-changed", "The item was changed or withdrawn since; this answer stays as it is.")
     if old.annotator.project.state == ProjectState.ARCHIVED:
         raise Conflict("project-archived", "This project is archived.")
-    checked = check_answers(schema_of(old.annotator.project), answers)
+    checked = check_answers(schema_of(old.annotator.project), work.answers, work.classes)
     place = int(not newest.complete and newest.pass_kind == Pass.NORMAL and newest.repeat == 1)
     if place:
         _take_place_again(newest, old.item)

@@ -1,6 +1,7 @@
 """Check what somebody answered against the questions, and turn it into rows."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,11 @@ from core.choices import QuestionKind
 from core.exceptions import Invalid
 from core.models import Annotation, Answer, AnswerChoice
 from core.selectors.question import ClassSpec, QuestionSpec, Schema
-from core.services.standard import held_schema
+from core.services.standard import LONGEST_TEXT, held_schema
 
-LONGEST_TEXT = 20_000
 MOST_ERRORS = 50
+Ids = Mapping[str, int]
+NO_IDS: Ids = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,15 @@ class ValueRefused(ValueError):  # noqa: N818 -- reads as what happened
         self.detail = detail
 
 
-def check_value(question: QuestionSpec, value: Any) -> CheckedAnswer:
-    """The value as an answer to this question. Raises ValueRefused."""
+def check_value(question: QuestionSpec, value: Any, ids: Ids = NO_IDS) -> CheckedAnswer:
+    """The value as an answer to this question. Raises ValueRefused.
+
+    ``ids`` are the classes that whoever answered saw under these names: names may have changed since.
+    """
     if question.kind == QuestionKind.MULTIPLE:
-        return _check_multiple(question, value)
+        return _check_multiple(question, value, ids)
     if question.is_choice:
-        return CheckedAnswer(question, classes=(_class_of(question, value),))
+        return CheckedAnswer(question, classes=(_class_of(question, value, ids),))
     if question.kind == QuestionKind.NUMBER:
         return CheckedAnswer(question, number=_number_of(question, value))
     if not isinstance(value, str):
@@ -66,19 +71,21 @@ def check_value(question: QuestionSpec, value: Any) -> CheckedAnswer:
     return CheckedAnswer(question, text=value)
 
 
-def _class_of(question: QuestionSpec, value: Any) -> ClassSpec:
-    spec = question.class_named(value) if isinstance(value, str) else None
+def _class_of(question: QuestionSpec, value: Any, ids: Ids) -> ClassSpec:
+    spec = None
+    if isinstance(value, str):
+        spec = question.class_numbered(ids[value]) if value in ids else question.class_named(value)
     if spec is None:
         raise ValueRefused("unknown-class", f"{str(value)[:80]!r} is not a class of {question.key!r}")
     return spec
 
 
-def _check_multiple(question: QuestionSpec, value: Any) -> CheckedAnswer:
+def _check_multiple(question: QuestionSpec, value: Any, ids: Ids) -> CheckedAnswer:
     if not isinstance(value, list):
         raise ValueRefused("not-a-list", f"{question.key!r} takes a list of classes")
     if len(value) > len(question.reads):
         raise ValueRefused("too-many-classes", f"{question.key!r} has {len(question.reads)} classes")
-    chosen = {spec.id: spec for spec in (_class_of(question, name) for name in value)}
+    chosen = {spec.id: spec for spec in (_class_of(question, name, ids) for name in value)}
     return CheckedAnswer(question, classes=tuple(sorted(chosen.values(), key=lambda spec: spec.order)))
 
 
@@ -92,11 +99,13 @@ def _number_of(question: QuestionSpec, value: Any) -> float:
     return float(value)
 
 
-def check_answers(schema: Schema, answers: Any) -> list[CheckedAnswer]:
+def check_answers(
+    schema: Schema, answers: Any, classes: Mapping[str, Ids] | None = None
+) -> list[CheckedAnswer]:
     """All answers of one submit. Raises Invalid naming every field that is wrong.
 
     A question that is asked only under a condition must be answered when the condition holds, and must
-    not be when it does not.
+    not be when it does not. ``classes``: see check_value, by question key.
     """
     if not isinstance(answers, dict):
         raise Invalid("invalid-answers", "answers must be an object: question key to value")
@@ -113,7 +122,9 @@ def check_answers(schema: Schema, answers: Any) -> list[CheckedAnswer]:
             errors.append(_error(question.key, "not-asked", "This question is not asked with these answers"))
         elif given:
             try:
-                checked[question.key] = check_value(question, answers[question.key])
+                checked[question.key] = check_value(
+                    question, answers[question.key], (classes or {}).get(question.key, NO_IDS)
+                )
             except ValueRefused as refusal:
                 errors.append(_error(question.key, refusal.code, refusal.detail))
         elif asked and question.required:

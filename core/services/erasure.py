@@ -13,13 +13,14 @@ from django.db.models import ManyToOneRel, Model, Q
 from django.db.models.functions import Now
 
 from core.access import rank
-from core.choices import PausedBecause, Role
+from core.choices import NoticeKind, PausedBecause, Role
 from core.exceptions import Conflict, Invalid, Missing, NotAllowed
 from core.models import (
     Annotation,
     Draft,
     Event,
     Flag,
+    GuidelineVersion,
     Inquiry,
     Invitation,
     Lease,
@@ -34,7 +35,7 @@ from core.models import (
     Token,
     User,
 )
-from core.selectors.erasure import TOMBSTONE, ErasureCounts, count_erasure, naming
+from core.selectors.erasure import TOMBSTONE, ErasureCounts, count_erasure, naming, written_as_lead
 from core.services.audit import record
 from core.services.item import leave_batches
 from core.services.lease import release_leases_of
@@ -73,8 +74,8 @@ def erase_person(membership: Membership, member_id: int, name: str) -> tuple[Mem
         Report.objects.filter(project=member.project_id).delete()  # they name people
         actor = grave if member.pk == membership.pk else membership.user
         record(actor, member.project, "member.erased", member.name, id=member.pk, account=counts.account)
+        leave_batches(member, by=membership)
     # After the commit: leases are locked before memberships, and none is handed out from now on.
-    leave_batches(member, by=membership)
     release_leases_of(member)
     return member, counts
 
@@ -130,7 +131,22 @@ def _blank_texts(member: Membership) -> None:
     Inquiry.objects.filter(annotator=member).exclude(text="").update(text="")
     Review.objects.filter(reviewer=member).exclude(comment="").update(comment="")
     Resolution.objects.filter(settled_by=member).exclude(comment="").update(comment="")
+    answered, asked = written_as_lead(member)
+    answered.update(answer="")
+    asked.update(note="")
+    if member.user is not None:
+        _blank_told_notes(member.project, member.user)
     Draft.objects.filter(annotator=member).delete()
+
+
+def _blank_told_notes(project: Project, user: User) -> None:
+    """What people were told beside versions of the guideline; the versions keep their notes."""
+    versions = GuidelineVersion.objects.filter(project=project, created_by=user)
+    numbers = list(versions.values_list("number", flat=True))
+    told = Notice.objects.filter(member__project=project, kind=NoticeKind.GUIDELINE)
+    for notice in told.filter(data__version__in=numbers):
+        notice.data["note"] = ""
+        notice.save(update_fields=["data"])
 
 
 def _retell(member: Membership, before: str) -> None:

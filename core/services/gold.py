@@ -11,7 +11,7 @@ from django.db import transaction
 from core.choices import ItemState, QuestionKind
 from core.exceptions import Conflict, Invalid, Missing, Stale
 from core.models import Gold, Item, Membership, Resolution
-from core.selectors.gold import gold_on, rests_on_one
+from core.selectors.gold import gold_on, is_example, rests_on_one
 from core.selectors.item import holds
 from core.selectors.question import QuestionSpec, schema_of
 from core.services.answer import CheckedAnswer, ValueRefused, check_value
@@ -26,7 +26,7 @@ def confirm_gold(membership: Membership, resolution_id: int, *, replaces: int | 
     ``replaces`` is the id of the gold that the confirmer saw and replaces.
 
     Raises Missing; Conflict ``not-settled`` where it is not the current resolution, ``gold-exists``, ``item-withdrawn``,
-    ``item-in-hand``, ``only-your-answer``, ``project-archived``; Stale where the gold is another by now.
+    ``item-in-hand``, ``is-example``, ``only-your-answer``, ``project-archived``; Stale where the gold is another by now.
     """
     check_open(membership.project)
     found = Resolution.objects.filter(pk=resolution_id, item__project=membership.project_id).first()
@@ -115,6 +115,11 @@ def _check_free(membership: Membership, item: Item, resolution: Resolution | Non
         raise Conflict("item-withdrawn", "This item is withdrawn.")
     if holds(membership, item):
         raise Conflict("item-in-hand", "You have this item in hand: answer it first.")
+    if is_example(item):
+        raise Conflict(
+            "is-example",
+            "The guideline shows this item as an example. Gold on it could not test anybody who has read that.",
+        )
     if rests_on_one(membership, item, resolution):
         raise Conflict(
             "only-your-answer",

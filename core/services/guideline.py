@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from core.access import LEADS
 from core.choices import InquiryState, NoticeKind
-from core.exceptions import Invalid, Missing, Stale
+from core.exceptions import Conflict, Invalid, Missing, Stale
 from core.models import (
     GuidelineExample,
     GuidelineVersion,
@@ -60,7 +60,8 @@ def publish_guideline(
     became one is left out when examples are kept.
 
     Raises Stale, Invalid ``guideline-too-long``, ``bad-character``, ``bad-note``, ``bad-examples``, ``unknown-class``,
-    Missing without such an inquiry; Conflict in an archive.
+    Missing without such an inquiry; Conflict in an archive, and ``guideline-unchanged`` where text and
+    examples are those in force, no class is named as touched and no question becomes a rule.
     """
     project = (
         Project.objects.select_for_update(no_key=True, of=("self",))
@@ -86,6 +87,10 @@ def publish_guideline(
     version.touches.set(classes)
     if inquiry_id is not None:
         _make_rule(membership, inquiry_id, version)
+    if before is not None and not touches and inquiry_id is None and _same(before, version):
+        raise Conflict(
+            "guideline-unchanged", "Nothing is changed: this text with these examples is in force."
+        )
     project.guideline = version
     project.save(update_fields=["guideline"])
     record(
@@ -142,6 +147,13 @@ def _write_examples(
         )
         for one in kept
     )
+
+
+def _same(before: GuidelineVersion, version: GuidelineVersion) -> bool:
+    """Whether two versions say the same: the text, and the examples in their order."""
+    columns = ("item", "label_class", "near_miss", "note")
+    shown, said = (list(one.examples.values_list(*columns)) for one in (before, version))
+    return before.text == version.text and shown == said
 
 
 def _checked_examples(

@@ -8,12 +8,13 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
-from core.choices import AuditPart, ItemState, Lane, ProjectState
+from core.choices import AuditPart, ItemState, Lane, NoticeKind, ProjectState
 from core.exceptions import Conflict, Invalid, Missing, Stale
 from core.models import Annotation, Batch, Flag, Item, ItemVersion, Membership, Outbox, Project
 from core.services.archive import check_open
 from core.services.audit import record
 from core.services.lease import release_leases_on
+from core.services.notice import notify
 
 LONGEST_ITEM = 2**20
 
@@ -166,7 +167,10 @@ def resolve_flags(membership: Membership, item_id: int) -> Item:
 
 @transaction.atomic
 def assign_batch(membership: Membership, number: int, member_ids: Collection[int]) -> Batch:
-    """Give a batch to named people; an empty list gives it back to everybody. Raises Invalid ``unknown-member``."""
+    """Give a batch to named people; an empty list gives it back to everybody.
+
+    Whoever did not have it before is told, but for oneself. Raises Missing, Invalid ``unknown-member``.
+    """
     check_open(membership.project)
     batch = (
         Batch.objects.select_for_update(of=("self",))
@@ -185,6 +189,10 @@ def assign_batch(membership: Membership, number: int, member_ids: Collection[int
     batch.members.set(people)
     if bool(before) != bool(wanted):
         Item.objects.filter(batch=batch).update(pool=batch.pk if wanted else 0)
+    new = wanted - before - {membership.pk}
+    if new:
+        n = batch.items.exclude(state=ItemState.WITHDRAWN).count()
+        notify(new, NoticeKind.ASSIGNED, batch=batch.name, number=number, items=n)
     has_any = Batch.members.through.objects.filter(membership=OuterRef("pk"))
     Membership.objects.filter(pk__in=before | wanted).update(has_batches=Exists(has_any))
     record(

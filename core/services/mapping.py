@@ -15,14 +15,13 @@ from django.db.models.functions import Now
 from core.choices import CHOICE_KINDS, MappingKind, QuestionKind
 from core.exceptions import Conflict, Invalid, Missing, Stale
 from core.models import LabelClass, Mapping, Membership, Project, Question
-from core.selectors.mapping import states_of
+from core.selectors.mapping import ClassState, states_of
 from core.selectors.question import clean_name, fold, text_rule
 from core.services.archive import check_open
 from core.services.audit import record
-from core.services.standard import refresh
+from core.services.standard import MOST_RULES, check_rules, refresh
 
 LONGEST_NOTE = 500
-MOST_RULES = 1000
 LONGEST_RULE = 20_000
 RULE_FIELDS = ({"from", "to"}, {"pattern", "to"})
 FEWEST = 2
@@ -157,12 +156,13 @@ def apply_standardise(
     """Read texts by rules, after those in force: ``{"from": text, "to": text}`` or ``{"pattern": re2, "to": text}``.
 
     Raises Stale (None: the editor saw no version, and nothing is compared), Missing, Invalid ``not-a-text``,
-    ``bad-rules`` with a row per rule that is wrong, ``bad-note``.
+    ``bad-rules`` with a row per rule that is wrong, ``too-many-rules``, ``too-much-text``, ``bad-note``.
     """
     project, question = _locked(membership, question_key, version)
     if question.kind != QuestionKind.TEXT:
         raise Invalid("not-a-text", f"The answers to {question.key!r} are not texts.")
     document = {"rules": checked_rules(rules)}
+    check_rules(question, [text_rule(rule) for rule in document["rules"]])
     return _apply(membership, project, question, MappingKind.STANDARDISE, document, note, question.key)
 
 
@@ -295,18 +295,22 @@ def _carry_out(project: Project, mapping: Mapping) -> None:
     )
 
 
+def _way_out(one: ClassState, other: ClassState) -> str:
+    if one.into is None and other.into is None:
+        return "Call one of them otherwise first, or revert the renaming that gave it this name."
+    return "Merged classes keep their names: to call the result so, merge into the class of that name."
+
+
 def _derive(question: Question) -> None:
     states = states_of(question)
     present = list(question.classes.all())
-    keys: dict[str, str] = {}
+    named: dict[str, ClassState] = {}
     for state in states.values():
-        if fold(state.name) in keys:
+        other = named.setdefault(fold(state.name), state)
+        if other is not state:
             raise Conflict(
-                "name-taken",
-                f"Two classes would be called {state.name!r}. Merged classes keep their names: to call the result "
-                "so, merge into the class of that name.",
+                "name-taken", f"Two classes would be called {state.name!r}. {_way_out(other, state)}"
             )
-        keys[fold(state.name)] = state.name
     into = {pk: state.into or pk for pk, state in states.items()}
     if question.kind == QuestionKind.SCALE and not _neighbours(present, into):
         raise Conflict(

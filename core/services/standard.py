@@ -1,12 +1,20 @@
 """What texts are read as: kept beside every answer, by the rules in force. Raw texts are never touched."""
 
+from collections.abc import Collection, Sequence
+
 from django.db import connection
 from django.db.models import QuerySet
 
+from core.exceptions import Invalid
 from core.models import Answer, Import, Project, Question
-from core.selectors.question import QuestionSpec, Schema, read_schema, schema_of
+from core.selectors.question import QuestionSpec, Schema, TextRule, read_schema, schema_of
 
 AT_ONCE = 500
+MOST_RULES = 1000
+LONGEST_TEXT = 20_000
+# RE2 at its slowest takes some 4 ns for every instruction of a pattern and character; so do these for asking at all.
+MOST_STEPS = 500_000_000
+PER_PATTERN, PER_TEXT = 500, 50
 
 
 def held_schema(project: Project) -> Schema:
@@ -16,6 +24,40 @@ def held_schema(project: Project) -> Schema:
         cursor.execute(f"SELECT schema_version FROM core_project WHERE id = %s{lock}", [project.pk])  # noqa: S608
         (version,) = cursor.fetchone()
     return schema_of(project) if version == project.schema_version else read_schema(project.pk)
+
+
+def check_rules(question: Question, more: Sequence[TextRule]) -> None:
+    """Refuse what check_work refuses, of the rules in force and ``more`` on all answers to a question."""
+    spec = read_schema(question.project_id).question(question.key)
+    texts = Answer.objects.filter(question=question, text__isnull=False).order_by()
+    rules = (*(() if spec is None else spec.rules), *more)
+    check_work(rules, [text or "" for text in texts.values_list("text", flat=True).distinct()])
+
+
+def check_work(rules: Sequence[TextRule], texts: Collection[str]) -> None:
+    """Refuse more rules, or more rules on more text, than a request has time for (two seconds at worst).
+
+    A text is as long as the longest that a rule makes of it, and one of 20,000 characters may come at any time.
+    Raises Invalid ``too-many-rules``, ``too-much-text``.
+    """
+    if len(rules) > MOST_RULES:
+        raise Invalid(
+            "too-many-rules",
+            f"{len(rules):,} rules would be in force for this question; it has at most {MOST_RULES:,}.",
+        )
+    patterns = [rule.pattern for rule in rules if rule.pattern is not None]
+    longest = max((len(rule.to) for rule in rules), default=0)
+    n = sum(max(len(text), longest) for text in texts)
+    size = sum(pattern.programsize for pattern in patterns)
+    tries = PER_PATTERN * len(patterns) + PER_TEXT * (len(rules) - len(patterns))
+    steps = size * (n + LONGEST_TEXT) + tries * len(texts)
+    if steps > MOST_STEPS:
+        raise Invalid(
+            "too-much-text",
+            f"{len(rules):,} rules, {len(patterns):,} of them patterns, on {len(texts):,} different texts of {n:,} "
+            f"characters take up to {steps:,} steps; at most {MOST_STEPS:,} are done at once. Take fewer or "
+            "shorter patterns, or texts in their place.",
+        )
 
 
 def refresh(question: Question) -> int:

@@ -62,9 +62,12 @@ def current_attempt(member: Membership) -> Trainee | None:
     no item with gold left, holds nobody.
     """
     training = member.training_round
-    if training is None or not training.active or not _usable(training.pk).exists():
+    if training is None or not training.active:
         return None
     attempts = list(Trainee.objects.filter(member=member, training_round=training).order_by("attempt"))
+    if not _usable(training.pk).exists():
+        _break_off(attempts, member)
+        return None
     passed = [place for place, one in enumerate(attempts) if one.state == TrainingState.PASSED]
     since = attempts[passed[-1] + 1 :] if passed else attempts
     if since and since[-1].state == TrainingState.RUNNING:
@@ -77,6 +80,15 @@ def current_attempt(member: Membership) -> Trainee | None:
         return since[-1]
     number = attempts[-1].attempt + 1 if attempts else 1
     return Trainee.objects.create(training_round=training, member=member, attempt=number)
+
+
+def _break_off(attempts: list[Trainee], member: Membership) -> None:
+    """End what runs in a round that has lost all its items: by what was answered; without an answer it never began."""
+    for attempt in attempts:
+        if attempt.state == TrainingState.RUNNING and attempt.answered:
+            _end(attempt, member)
+        elif attempt.state == TrainingState.RUNNING:
+            Trainee.objects.filter(pk=attempt.pk).delete()
 
 
 def training_places(member: Membership, attempt: Trainee, *, wait: bool) -> list[TrainingPlace]:

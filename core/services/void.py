@@ -1,33 +1,49 @@
 """Taking one person's answers out of the counts, and back in. Nothing is deleted, nobody loses what they did.
 
+Either is one transaction. What is too much for a request is a job's work, whose end belongs to the same transaction.
 Locks are taken in the order member, items, project, as everywhere.
 """
 
 # ruff: noqa: S608 -- what is put into the statements here are names of our own, never input
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
 from core.access import rank
-from core.choices import AuditPart, ItemState, Lane, LeaseState, NoticeKind, Pass
+from core.choices import AuditPart, ItemState, JobKind, Lane, LeaseState, NoticeKind, Pass
 from core.exceptions import Conflict, Invalid, Missing, NotAllowed
-from core.models import Annotation, Item, Lease, Membership, Outbox, Project, Resolution, Void
-from core.selectors.void import FILLS, FINISHED, Span, VoidCounts, count_void, resting_on, voidable
+from core.models import Annotation, Item, Job, Lease, Membership, Outbox, Project, Void
+from core.selectors.job import UNFINISHED
+from core.selectors.void import (
+    FILLS,
+    FILLS_FINISHED,
+    Span,
+    VoidCounts,
+    count_void,
+    resting_on,
+    taken_out,
+    void_jobs,
+    voidable,
+)
 from core.services.archive import check_open
 from core.services.audit import record
+from core.services.job import beat, create_job, finish_job
 from core.services.lease import release_leases_of
 from core.services.notice import notify
 
 LONGEST_REASON = 500
+MOST_AT_ONCE = 5_000  # answers within a request
 # The places that voided answers fill: at most one of each item, as they are one person's.
 PLACES = f"""
     SELECT i.id, i.state, i.target, i.extra, i.done, i.leased, i.audit, i.lane, i.position
     FROM core_annotation a JOIN core_item i ON i.id = a.item_id AND i.version = a.item_version
-    WHERE a.void_id = %(void)s AND a."current" AND a.complete AND a.repeat = 1
+    WHERE a.annotator_id = %(member)s AND a.void_id = %(void)s AND a."current" AND a.complete AND a.repeat = 1
       AND a.pass_kind = '{Pass.NORMAL.value}'
 """
 # How many people an item is to have (selectors.overlap.wanted).
@@ -72,22 +88,81 @@ def preview_void(membership: Membership, member_id: int, span: Span) -> VoidCoun
     """What void_annotations would do now. Raises what it raises, but for the reason."""
     check_open(membership.project)
     _check_span(span)
-    member = Membership.objects.filter(project=membership.project_id, pk=member_id).first()
-    return count_void(_decided(membership, member), span)
+    return count_void(_decided(membership, _member(membership, member_id)), span)
+
+
+def start_void(membership: Membership, member_id: int, reason: str, span: Span | None = None) -> Job | None:
+    """Let a worker do what void_annotations does, where that is too much for a request; None where it is not.
+
+    Asked for once more meanwhile, it is the job under way. Raises what void_annotations raises but for
+    ``nothing-to-void``; Conflict ``void-under-way`` while something else is done with this person's answers; TooMany.
+    """
+    check_open(membership.project)
+    span = span or Span()
+    _check_span(span)
+    arguments = {
+        "member": member_id,
+        "reason": _checked_reason(reason),
+        "since": _written(span.since),
+        "until": _written(span.until),
+    }
+    member = _decided(membership, _member(membership, member_id))
+    return _start(membership, member, JobKind.VOID, arguments, voidable(member, span))
+
+
+def start_undo(membership: Membership, void_id: int) -> Job | None:
+    """Let a worker do what undo_void does, where that is too much for a request; None where it is not.
+
+    Raises what start_void raises.
+    """
+    check_open(membership.project)
+    void = _found(membership, void_id)
+    member = _decided(membership, void.member)
+    arguments = {"member": member.pk, "void": void.pk}
+    return _start(membership, member, JobKind.VOID_UNDO, arguments, taken_out(void))
+
+
+def _start(
+    membership: Membership,
+    member: Membership,
+    kind: JobKind,
+    arguments: dict[str, Any],
+    rows: QuerySet[Annotation],
+) -> Job | None:
+    job = _under_way(member, kind, arguments)
+    if job is not None or rows[: MOST_AT_ONCE + 1].count() <= MOST_AT_ONCE:
+        return job
+    with transaction.atomic():
+        _locked(membership, member.pk)  # so that two who ask at once get one job
+        return _under_way(member, kind, arguments) or create_job(
+            membership.project, kind, arguments, membership.user
+        )
+
+
+def _under_way(member: Membership, kind: JobKind, arguments: dict[str, Any]) -> Job | None:
+    jobs = void_jobs(member.project_id).filter(state__in=UNFINISHED)
+    job = jobs.filter(arguments__member=member.pk).first()
+    if job is not None and (job.cancel_requested or (job.kind, job.arguments) != (kind, arguments)):
+        raise Conflict(
+            "void-under-way", f"Answers of {member.name} are being taken out or put back just now."
+        )
+    return job
 
 
 def void_annotations(
-    membership: Membership, member_id: int, reason: str, span: Span | None = None
+    membership: Membership, member_id: int, reason: str, span: Span | None = None, job: Job | None = None
 ) -> tuple[Void, VoidCounts]:
     """Take a person's answers out of every count, all or those of a stretch of time; their items wait for others.
 
     The answers are kept and can be put back. Their person is not asked about the same items again. Resolutions of the
     items are marked as overtaken; the person and whoever settled is told.
 
+    A ``job`` ends with it; its result is ``void`` (the id) and the counts.
+
     Raises Missing; NotAllowed for a role above one's own; Invalid ``bad-reason``, ``bad-span``; Conflict
-    ``nothing-to-void``, and in an archive.
+    ``nothing-to-void``, and in an archive; JobCancelled and LostClaim, and then nothing was done.
     """
-    void, counts = _void(membership, member_id, _checked_reason(reason), span or Span())
+    void, counts = _void(membership, member_id, _checked_reason(reason), span or Span(), job)
     held = Lease.objects.filter(annotator=void.member, state=LeaseState.ACTIVE, relabel=None)
     if held.filter(Exists(void.annotations.filter(item=OuterRef("item")))).exists():
         # A further question about an item that is not to be asked of them any more. Leases are locked before members.
@@ -96,7 +171,9 @@ def void_annotations(
 
 
 @transaction.atomic
-def _void(membership: Membership, member_id: int, reason: str, span: Span) -> tuple[Void, VoidCounts]:
+def _void(
+    membership: Membership, member_id: int, reason: str, span: Span, job: Job | None
+) -> tuple[Void, VoidCounts]:
     check_open(membership.project)
     _check_span(span)
     member = _locked(membership, member_id)
@@ -128,33 +205,34 @@ def _void(membership: Membership, member_id: int, reason: str, span: Span) -> tu
         items=counts.items,
     )
     _tell(void, settlers, undone=False)
+    _end(job, {"void": void.pk, **asdict(counts)})
     void.refresh_from_db()
     return void, counts
 
 
 @transaction.atomic
-def undo_void(membership: Membership, void_id: int) -> tuple[Void, Restored]:
+def undo_void(membership: Membership, void_id: int, job: Job | None = None) -> tuple[Void, Restored]:
     """Put the answers of a void back into the counts.
 
     What fills a place fills it again. Where others have answered meanwhile, or are at it, the item has more answers
     than it asks for, and nothing is lost. Answers to an earlier version of an item, and those that their person has
-    given anew since, come back into the history only.
+    given anew since, come back into the history only. A ``job`` ends with it; its result is ``void`` (the id),
+    ``annotations`` and ``beyond``.
 
-    Raises Missing; NotAllowed for a role above one's own; Conflict ``already-undone``, and in an archive.
+    Raises Missing; NotAllowed for a role above one's own; Conflict ``already-undone``, and in an archive; JobCancelled
+    and LostClaim, and then nothing was done.
     """
     check_open(membership.project)
-    found = Void.objects.filter(pk=void_id, project=membership.project_id).first()
-    if found is None:
-        raise Missing
+    found = _found(membership, void_id)
     _locked(membership, found.member_id)
     void = Void.objects.select_for_update(of=("self",)).select_related("member").get(pk=found.pk)
     if void.undone_at is not None:
         raise Conflict("already-undone", "These answers were put back already.")
-    rows = Annotation.objects.filter(void=void, voided=True).order_by()
+    rows = taken_out(void)
     _lock_items(rows)
     settlers = _overtake(rows.filter(current=True))
-    n = rows.count()
-    beyond = rows.filter(FILLS, current=True, item__free=0, item__state=ItemState.OPEN).count()
+    full = FILLS & Q(current=True, item__free=0, item__state=ItemState.OPEN)
+    restored = Restored(**rows.aggregate(annotations=Count("pk"), beyond=Count("pk", filter=full)))
     _move(void, PUT_BACK, 1)
     rows.update(voided=False)
     Void.objects.filter(pk=void.pk).update(undone_at=Now(), undone_by=membership.user)
@@ -165,12 +243,35 @@ def undo_void(membership: Membership, void_id: int) -> tuple[Void, Restored]:
         void.member.name,
         id=void.pk,
         member=void.member_id,
-        annotations=n,
-        beyond=beyond,
+        annotations=restored.annotations,
+        beyond=restored.beyond,
     )
     _tell(void, settlers, undone=True)
+    _end(job, {"void": void.pk, **asdict(restored)})
     void.refresh_from_db()
-    return void, Restored(n, beyond)
+    return void, restored
+
+
+def _end(job: Job | None, result: dict[str, Any]) -> None:
+    """The job's row is left alone until here, so that a cancellation can be asked for meanwhile."""
+    if job is not None:
+        beat(job)
+        finish_job(job, result)
+
+
+def _found(membership: Membership, void_id: int) -> Void:
+    found = Void.objects.select_related("member").filter(pk=void_id, project=membership.project_id).first()
+    if found is None:
+        raise Missing
+    return found
+
+
+def _member(membership: Membership, member_id: int) -> Membership | None:
+    return Membership.objects.filter(project=membership.project_id, pk=member_id).first()
+
+
+def _written(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
 
 
 def _locked(membership: Membership, member_id: int) -> Membership:
@@ -212,11 +313,10 @@ def _lock_items(rows: QuerySet[Annotation]) -> None:
 
 def _overtake(rows: QuerySet[Annotation]) -> Counter[int]:
     """Mark the resolutions in force that rest on these; returns how many by who settled them."""
-    found = dict(resting_on(rows).values_list("pk", "settled_by"))
-    ids = sorted(found)
-    for start in range(0, len(ids), 1000):
-        Resolution.objects.filter(pk__in=ids[start : start + 1000]).update(overtaken=True)
-    return Counter(found.values())
+    found = resting_on(rows)
+    settlers = Counter(dict(found.values_list("settled_by").annotate(n=Count("pk"))))
+    found.update(overtaken=True)  # the same ones: whoever settles locks the item
+    return settlers
 
 
 def _move(void: Void, statement: str, sign: int) -> None:
@@ -224,32 +324,38 @@ def _move(void: Void, statement: str, sign: int) -> None:
 
     Run it while exactly the annotations of the void that are to move are current and marked as voided.
     """
-    moved = Annotation.objects.filter(void=void, voided=True, current=True).order_by()
-    n, retests = moved.count(), moved.filter(pass_kind=Pass.RETEST).count()
-    Membership.objects.filter(pk=void.member_id).update(answered=Greatest(F("answered") + sign * n, 0))
-    Membership.objects.filter(pk=void.member_id, user__isnull=False).update(
-        retested=Greatest(F("retested") + sign * retests, 0)
+    moved = taken_out(void).filter(current=True)
+    told = moved.aggregate(
+        n=Count("pk"),
+        retests=Count("pk", filter=Q(pass_kind=Pass.RETEST)),
+        places=Count("pk", filter=FILLS),
+        finished=Count("pk", filter=FILLS_FINISHED),
+        of_this_version=Count("pk", filter=Q(item_version=F("item__version"))),
     )
-    places = moved.filter(FILLS)
-    items = Item.objects.filter(FINISHED, pk__in=places.values("item"))
-    finished = items.count()
+    Membership.objects.filter(pk=void.member_id).update(
+        answered=Greatest(F("answered") + sign * told["n"], 0)
+    )
+    Membership.objects.filter(pk=void.member_id, user__isnull=False).update(
+        retested=Greatest(F("retested") + sign * told["retests"], 0)
+    )
+    returned = told["places"] if sign < 0 else 0
     projects = Project.objects.filter(pk=void.project_id)
-    if sign < 0:
-        projects.update(returned=F("returned") + places.count())
+    projects.update(returned=F("returned") + returned)
     project = projects.get()
     values = {
+        "member": void.member_id,
         "void": void.pk,
         "overlap": project.overlap,
         "audit_overlap": project.audit_overlap,
         "most": project.overlap_most or 0,
-        "returned": project.returned - (places.count() if sign < 0 else 0),
+        "returned": project.returned - returned,
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
     Outbox.objects.create(
         project=project,
-        annotations=sign * moved.filter(item_version=F("item__version")).count(),
-        items_done=items.count() - finished,
+        annotations=sign * told["of_this_version"],
+        items_done=moved.filter(FILLS_FINISHED).count() - told["finished"],
         changes=1,
     )
 

@@ -84,7 +84,12 @@ def lead(report: Json) -> str:
     worst = next(iter(report["confusions"]), None)
     if worst is None or is_metric(report):
         return ""
-    return _("%(a)s against %(b)s costs most: %(share)s of all disagreements (%(n)s pairs of answers).") % {
+    words = ngettext(
+        "%(a)s against %(b)s costs most: %(share)s of all disagreements (%(n)s pair of answers).",
+        "%(a)s against %(b)s costs most: %(share)s of all disagreements (%(n)s pairs of answers).",
+        worst["n"],
+    )
+    return words % {
         "a": shown(worst["a"]),
         "b": shown(worst["b"]),
         "share": percent(worst["share"]),

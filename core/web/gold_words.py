@@ -34,6 +34,15 @@ def warnings_about(
         if one.without:
             words = {"title": one.question.title or one.question.key, "classes": ", ".join(one.without)}
             told.append(_("“%(title)s” has no gold of: %(classes)s.") % words)
+    if supply.examples:
+        told.append(
+            ngettext(
+                "%(n)s item with gold is an example in the guideline: it is never handed out as gold.",
+                "%(n)s items with gold are examples in the guideline: they are never handed out as gold.",
+                supply.examples,
+            )
+            % {"n": f"{supply.examples:,}"}
+        )
     if project.gold_bound is not None and not project.gold_rate:
         told.append(_("A bound is set, but no gold is handed out: nobody is ever judged."))
     elif project.gold_bound is not None and supply.usable < FIRST_JUDGED:

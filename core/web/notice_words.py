@@ -35,8 +35,14 @@ def _to(slug: str, name: str, *args: Any, query: str = "") -> str:
 
 def _assigned(slug: str, data: Json, _who: str, _own: bool) -> Words:  # noqa: FBT001 -- all sentences are called alike
     n = data["items"]
-    values = {"n": f"{n:,}", "version": data.get("guideline")}
-    if data.get("guideline"):
+    values = {"n": f"{n:,}", "version": data.get("guideline"), "batch": data.get("batch")}
+    if "batch" in data:
+        text = ngettext(
+            "The batch “%(batch)s” was given to you: %(n)s item.",
+            "The batch “%(batch)s” was given to you: %(n)s items.",
+            n,
+        )
+    elif data.get("guideline"):
         text = ngettext(
             "%(n)s item was given to you to label again, because version %(version)s of the guideline changed its rule.",
             "%(n)s items were given to you to label again, because version %(version)s of the guideline changed "

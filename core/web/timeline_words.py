@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -126,7 +127,7 @@ def sentence(change: Json) -> str:
     before, after = found["before"], found["after"]
     if before["value"] is None or after["value"] is None:
         return _("Whether %(what)s helped cannot be told yet: %(why)s") % {**words, "why": _missing(change)}
-    words |= {"before": decimal(before["value"]), "after": _with_interval(after)}
+    words |= {"before": _with_interval(before), "after": _with_interval(after)}
     if change["comparison"]["design"] == "same_answers":
         return _("Agreement%(about)s is %(after)s with %(what)s and %(before)s without it. %(outcome)s") % {
             **words,
@@ -145,9 +146,9 @@ def _with_interval(figure: Json) -> str:
 
 def _outcome(change: Json, found: Json) -> str:
     outcome = found["outcome"]
-    if outcome == "cannot_tell":
-        return more(found)
     read = change["comparison"]["design"] == "same_answers"
+    if outcome == "cannot_tell":
+        return capfirst(more(found)) if read else more(found)
     if outcome == "rose":
         return _("That is more.") if read else _("it helped.")
     if outcome == "fell":

@@ -71,6 +71,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/clone", project.clone, name="project_clone"),
     path("projects/<slug:slug>/settings", project.edit_settings, name="project_settings"),
     path("projects/<slug:slug>/label/", label.label, name="label"),
+    path("projects/<slug:slug>/label/examples", label.examples, name="label_examples"),
     path("projects/<slug:slug>/questions", question.index, name="questions"),
     path("projects/<slug:slug>/questions/new", question.new, name="question_new"),
     path("projects/<slug:slug>/questions/of/<slug:key>", question.edit, name="question_edit"),

@@ -1,4 +1,4 @@
-// Settling by keys: 1-9 choose a class (or an offered answer), c goes through the causes, g marks a candidate for
+// Settling by keys: digits choose a class (or an offered answer), c goes through the causes, g marks a candidate for
 // gold, Enter settles, n skips, r asks reviewers, u takes back. Escape leaves a text field. Everything works by
 // mouse and Tab as well, and without this script.
 
@@ -61,7 +61,7 @@ document.addEventListener("keydown", (event) => {
   if (isTaken(target) || event.repeat) return;
   let done = false;
   if (event.key === "Enter") done = settle(target);
-  else if (/^[1-9]$/.test(event.key)) done = choose(event.key);
+  else if (/^[0-9]$/.test(event.key)) done = choose(event.key);
   else if (Object.hasOwn(keys, event.key)) done = keys[event.key]();
   if (done) event.preventDefault();
 });

@@ -24,6 +24,11 @@ function translated(key) {
   return document.body.dataset[key] ?? "";
 }
 
+// The menu is longer than many a screen: it opens where one is.
+const here = document.querySelector('.nav-link[aria-current="page"]');
+const menu = here?.closest(".nav-list");
+if (menu && menu.scrollHeight > menu.clientHeight) menu.scrollTop = here.offsetTop - menu.clientHeight / 2;
+
 // Theme ---------------------------------------------------------------------------------------
 
 function storedTheme() {

@@ -41,7 +41,9 @@ VARIES = {
     "instance",
 }
 # Tokens, moments, names and numbers of things in a page.
-NAMES = re.compile(r'[\w-]{24,}|\d{4}-\d\d-\d\d|\d\d:\d\d|item-\d+|Sentence \d+|"(id|annotation)": \d+')
+NAMES = re.compile(
+    r'[\w-]{24,}|\d{4}-\d\d-\d\d|\d\d:\d\d|item-\d+|Sentence \d+|"(id|annotation)": \d+|"ids": \{[^}]*\}'
+)
 OLD = timedelta(days=30)
 
 

@@ -12,9 +12,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from core.choices import AuditPart, ItemState, LeaseState, ProjectState
-from core.models import Annotation, Draft, Flag, Item, Lease, Membership, Project
+from core.models import Annotation, Answer, Draft, Flag, Item, LabelClass, Lease, Membership, Project
 from core.pipelines.job import run_job
 from core.services.lease import hand_out
+from core.services.mapping import apply_rename
 from core.services.progress import recount
 from core.services.project import set_state
 from tests.conftest import Actors, client_of, token_client
@@ -458,3 +459,62 @@ def test_adaptive_overlap_is_set_started_and_read(actors: Actors, items: list[It
     }
     assert token_client(actors.bob).get(address).status_code == 403
     assert token_client(actors.dave).post(address).status_code == 403
+
+
+# --- Classes renamed while somebody answers -----------------------------------------------------------
+
+
+def renamed(actors: Actors, class_id: int, name: str) -> None:
+    version = Project.objects.get(pk=actors.project.pk).mapping_version
+    apply_rename(actors.membership(actors.alice), "answer", class_id, name, version=version)
+
+
+def class_ids(project: Project) -> dict[str, int]:
+    return dict(LabelClass.objects.filter(question__project=project).values_list("name", "pk"))
+
+
+def stored_class(reply: Any) -> int | None:
+    assert reply.status_code in {200, 201}, reply.content
+    return Answer.objects.get(annotation=reply.json()["annotation"]["id"]).label_class_id
+
+
+def test_a_name_that_a_class_had_still_means_it(actors: Actors, bobs: Client) -> None:
+    (one,) = lease(bobs)
+    yes = class_ids(actors.project)["yes"]
+    renamed(actors, yes, "surely")
+    reply = submit(bobs, one["id"])
+    assert stored_class(reply) == yes
+    assert reply.json()["annotation"]["answers"] == {"answer": "surely"}
+
+
+def test_a_name_that_another_class_has_by_now_means_what_the_page_showed(
+    actors: Actors, bobs: Client
+) -> None:
+    ids = class_ids(actors.project)
+    first, second = lease(bobs, 2)
+    renamed(actors, ids["yes"], "surely")
+    renamed(actors, ids["no"], "yes")
+    reply = submit(bobs, first["id"], classes={"answer": {"yes": ids["yes"]}})
+    assert stored_class(reply) == ids["yes"]
+    made = reply.json()["annotation"]["id"]
+    body = {"answers": {"answer": "no"}, "classes": {"answer": {"no": ids["no"]}}}
+    corrected = bobs.patch(f"/api/v1/annotations/{made}", json.dumps(body), content_type="application/json")
+    assert stored_class(corrected) == ids["no"]
+    assert stored_class(submit(bobs, second["id"])) == ids["no"]  # a script that knows names only
+
+
+def test_a_name_that_two_classes_had_means_neither(actors: Actors, bobs: Client) -> None:
+    (one,) = lease(bobs)
+    ids = class_ids(actors.project)
+    renamed(actors, ids["yes"], "surely")
+    renamed(actors, ids["no"], "yes")
+    renamed(actors, ids["no"], "never")
+    refused = submit(bobs, one["id"])
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "unknown-class")
+
+
+@pytest.mark.parametrize("class_id", [0, 10**9, -1])
+def test_an_id_that_is_no_class_of_the_question_is_refused(bobs: Client, class_id: int) -> None:
+    (one,) = lease(bobs)
+    refused = submit(bobs, one["id"], classes={"answer": {"yes": class_id}})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "unknown-class")

@@ -12,11 +12,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
-from core.choices import QuestionKind, Scope
-from core.models import Project
+from core.choices import Pass, QuestionKind, Scope
+from core.models import Project, User
 from core.selectors.pseudonym import pseudonym
 from tests.conftest import Actors
-from tests.factories.answers import make_answer, make_items
+from tests.factories.answers import make_answer, make_gold, make_items
 from tests.factories.project import make_question
 
 ANNOTATIONS = "/api/v1/projects/birds/annotations"
@@ -61,6 +61,28 @@ def test_every_format_is_a_file_that_no_browser_runs(
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Disposition"] == f'attachment; filename="birds-{what}.{kind}"'
     assert len(body_of(response)) > 100
+
+
+def test_files_for_reviewers_do_not_tell_which_items_have_gold(
+    answered: Project, actors: Actors, token_client: Script
+) -> None:
+    first, _second, third = *answered.items.order_by("pk"), make_items(answered, "untouched")[0]
+    make_answer(actors.membership(actors.alice), first, {"answer": "no"}, pass_kind=Pass.GOLD)
+    make_answer(actors.membership(actors.dave), first, {"answer": "no"}, pass_kind=Pass.GOLD)
+    for item in (first, third):
+        make_gold(item, "answer", "yes")
+
+    def read(address: str, user: User) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(body_of(token_client(user).get(address)))
+        return rows
+
+    assert [row["pass"] for row in read(ANNOTATIONS, actors.alice)].count(Pass.GOLD) == 2
+    told = read(ANNOTATIONS, actors.dave)
+    assert {row["pass"] for row in told} == {Pass.NORMAL}
+    assert len(told) == len(read(ANNOTATIONS, actors.alice)) - 1  # his own is among them
+    assert [row["gold"] for row in read(LABELS, actors.alice)] == ["yes", None, "yes"]
+    labels = read(LABELS, actors.dave)
+    assert [(row["how"], row["gold"]) for row in labels] == [("majority", None)] * 2
 
 
 def test_json_is_the_default_and_the_formats_say_the_same(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from core.models import Notice
 from tests.conftest import Actors
 from tests.factories.answers import make_gold, make_items
 
@@ -16,15 +17,17 @@ URL = "/api/v1/projects/birds/guidelines"
 
 
 def publish(client: Client, **body: Any) -> Any:
-    headers = {"If-Match": body.pop("etag")} if "etag" in body else {}
+    """Publish with the ETag that was just read, unless another one, or None, is given."""
+    etag = body.pop("etag") if "etag" in body else client.get(URL).headers.get("ETag")
+    headers = {"If-Match": etag} if etag else {}
     return client.post(URL, json.dumps(body), content_type="application/json", headers=headers)
 
 
 def test_a_version_is_published_with_examples_and_what_it_touches(
     actors: Actors, token_client: Script
 ) -> None:
-    make_items(actors.project, "a", "b")
-    make_items(actors.project, "held", audit="holdout")
+    make_items(actors.project, "a", "b", done=3, free=0)
+    make_items(actors.project, "held", audit="holdout", done=3, free=0)
     alice = token_client(actors.alice)
     examples = [
         {"item": "a", "class": "yes", "note": "The whole bird"},
@@ -63,8 +66,21 @@ def test_only_who_has_read_the_newest_version_replaces_it(actors: Actors, token_
     late = publish(alice, text="Three.", etag='"1"')
     assert (late.status_code, late.json()["code"], late.json()["version"]) == (412, "stale", 2)
     assert publish(alice, text="Three.", etag='"2"').status_code == 201
-    assert publish(alice, text="Four.").json()["number"] == 4  # a script may not care
+    assert publish(alice, text="Four.", etag=None).status_code == 201  # a script that does not look first
     assert publish(alice, text="Five.", etag='"x"').json()["code"] == "bad-etag"
+
+
+def test_what_is_in_force_already_is_no_new_version(actors: Actors, token_client: Script) -> None:
+    make_items(actors.project, "a", done=3, free=0)
+    alice = token_client(actors.alice)
+    examples = [{"item": "a", "class": "yes"}]
+    assert publish(alice, text="Two.", examples=examples).status_code == 201
+    for same in ({}, {"examples": examples}, {"note": "Once more"}):
+        refused = publish(alice, text="Two.", **same)
+        assert (refused.status_code, refused.json()["code"]) == (409, "guideline-unchanged")
+    assert Notice.objects.filter(member__user=actors.bob).count() == 1
+    assert publish(alice, text="Two.", examples=[]).json()["number"] == 3
+    assert publish(alice, text="Two.", touches=[{"class": "yes"}]).json()["number"] == 4
 
 
 def test_what_is_wrong_is_told_by_its_place(actors: Actors, token_client: Script) -> None:

@@ -57,7 +57,7 @@ def test_a_pair_is_suggested_tried_merged_and_taken_apart(actors: Actors, questi
     assert (made.status_code, made["ETag"]) == (201, '"m1"')
     assert made.json()["classes"] == ["reddish", "rose"]
     assert alice.get(f"{API}/agreement?question=colour&fresh=1").json()["coefficients"] == expected
-    assert post(alice, f"{API}/merges/preview", body).json()["code"] == "unknown-class"
+    assert post(alice, f"{API}/merges/preview", body).json()["code"] == "already-merged"
 
     undone = post(alice, f"/api/v1/mappings/{made.json()['id']}/revert", version='"m1"')
     assert (undone.json()["classes"], undone["ETag"]) == (["red", "rose"], '"m2"')

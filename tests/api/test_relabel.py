@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from core.choices import Scope
-from core.models import Item, Relabel
+from core.choices import RelabelFor, Scope
+from core.models import Item, Relabel, RelabelItem, Validation
 from core.services.progress import recount
 from tests.conftest import Actors
 from tests.factories.answers import make_answer
@@ -152,3 +152,33 @@ def test_only_leads_with_the_scope_may_send(actors: Actors, items: list[Item], t
     assert post(token_client(actors.dave), actors, body).status_code == 403
     assert post(token_client(actors.alice, Scope.LABELS_READ), actors, body).json()["code"] == "scope"
     assert post(token_client(actors.eve), actors, body).status_code == 404
+
+
+# --- From a data check --------------------------------------------------------------------------------
+
+
+def test_the_items_that_a_data_check_names_come_first(
+    actors: Actors, items: list[Item], token_client: Script
+) -> None:
+    finding = {"code": "unseen-category", "severity": "warn", "rows": [items[2].row, items[3].row]}
+    check = Validation.objects.create(project=actors.project, batch=items[0].batch, findings=[finding])
+    body = {"source": "drift", "validation": check.pk, "most": 2, "reason": "The source changed."}
+    assert post(token_client(actors.alice), actors, body).status_code == 201
+    relabel = Relabel.objects.get()
+    sent = RelabelItem.objects.filter(relabel=relabel).values_list("item__external_id", flat=True)
+    assert (relabel.source, set(sent)) == (RelabelFor.DRIFT, {"item-1", "item-3"})
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"validation": 10**9}, "unknown-validation"),
+        ({"validation": 1, "source": "agreement"}, "bad-validation"),
+        ({"validation": 1, "filter": {"state": "open"}}, "bad-filter"),
+    ],
+)
+def test_a_data_check_that_is_not_here_is_told(
+    actors: Actors, token_client: Script, change: dict[str, Any], code: str
+) -> None:
+    told = post(token_client(actors.alice), actors, {"source": "drift", "reason": "x", **change})
+    assert (told.status_code, told.json()["code"]) == (400, code)

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from core.models import Annotation, Membership, Project, Void
+from core.pipelines.job import run_job
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer, make_items
 
@@ -63,3 +64,29 @@ def test_strangers_are_told_that_there_is_nothing(actors: Actors, bob: Membershi
     assert post(client_of(actors.eve), "annotations/void", member=bob.pk, reason="x")[0] == 404
     assert post(client_of(actors.carol), "annotations/void", member=bob.pk, reason="x")[0] == 403
     assert Project.objects.filter(voids__isnull=False).count() == 0
+
+
+def test_many_answers_are_a_job(actors: Actors, bob: Membership, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.services.void.MOST_AT_ONCE", 1)
+    alice = client_of(actors.alice)
+
+    status, job = post(alice, "annotations/void", member=bob.pk, reason="in haste")
+    again = post(alice, "annotations/void", member=bob.pk, reason="in haste")
+    other = post(alice, "annotations/void", member=bob.pk, reason="at random")
+
+    assert (status, job["kind"], job["state"]) == (202, "void", "queued")
+    assert (again[0], again[1]["id"]) == (202, job["id"])
+    assert (other[0], other[1]["code"]) == (409, "void-under-way")
+    assert not Void.objects.exists()
+    run_job(job["id"])  # type: ignore[arg-type]
+    told = alice.get(f"/api/v1/jobs/{job['id']}").json()
+    void = Void.objects.get()
+    counts = {"annotations": 2, "items": 2, "places": 2, "finished": 0, "resolutions": 0}
+    assert (told["state"], told["result"]) == ("done", {"void": void.pk, **counts})
+
+    status, job = post(alice, f"voids/{void.pk}/undo")
+    assert (status, job["kind"]) == (202, "void_undo")
+    run_job(job["id"])  # type: ignore[arg-type]
+    told = alice.get(f"/api/v1/jobs/{job['id']}").json()
+    assert told["result"] == {"void": void.pk, "annotations": 2, "beyond": 0}
+    assert post(alice, f"voids/{void.pk}/undo")[0] == 409

@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page
 from core.choices import DraftState, LeaseState, QuestionKind
 from core.models import Annotation, Draft, Flag, Item, LabelClass, Lease, Membership, Project, User
 from core.selectors.annotation import answers_of
+from core.services.mapping import apply_rename
 from tests.conftest import client_of
 from tests.factories.account import make_user
 from tests.factories.answers import make_items
@@ -97,6 +98,13 @@ class LabelSite:
     def answers(self) -> list[tuple[str, str]]:
         """The same for the project with one question: item and class."""
         return [(item, values["entailment"]) for item, values in self.whole_answers()]
+
+    def rename(self, before: str, after: str) -> None:
+        """Alice calls a class otherwise."""
+        alice = Membership.objects.get(project=self.project, user=self.people["alice"])
+        one = LabelClass.objects.get(question__project=self.project, name=before)
+        version = Project.objects.get(pk=self.project.pk).mapping_version
+        apply_rename(alice, "entailment", one.pk, after, version=version)
 
     def revisions(self, item: str) -> int:
         """How many revisions the answer to an item has."""

@@ -16,7 +16,7 @@ from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer
 from tests.factories.item import make_items
 from tests.journeys.label_site import PAINTED
-from tests.journeys.test_label_page import wait_saved
+from tests.journeys.test_label_page import press, wait_saved
 from tests.journeys.test_loop import Walk
 from tests.journeys.test_relabel import reach, use
 
@@ -48,6 +48,7 @@ def test_a_question_becomes_a_rule(walks: dict[str, Walk], live_server: LiveServ
     sign_of_life()
     url = f"{live_server.url}/projects/birds"
     _bob_asks(walks["bob"], url)
+    _bob_answers(walks["bob"], n=3)
     _alice_makes_a_rule(walks["alice"], url)
     _bob_reads_what_changed(walks["bob"], url)
 
@@ -64,6 +65,16 @@ def _bob_asks(bob: Walk, url: str) -> None:
     use(page, page.get_by_role("button", name="Ask about it"))
     wait_saved(page)
     assert Inquiry.objects.get().text == QUESTION
+
+
+def _bob_answers(bob: Walk, n: int) -> None:
+    """He has labelled the item before it becomes an example: nobody is shown the answer before."""
+    for _ in range(n - 1):
+        press(bob.page, "1")
+    bob.page.wait_for_timeout(100)
+    bob.page.keyboard.press("1")
+    expect(bob.page.locator("#empty")).to_be_visible()
+    wait_saved(bob.page)
 
 
 def _alice_makes_a_rule(alice: Walk, url: str) -> None:
@@ -104,6 +115,15 @@ def _alice_makes_a_rule(alice: Walk, url: str) -> None:
 
 def _bob_reads_what_changed(bob: Walk, url: str) -> None:
     page = bob.page
+    page.goto(f"{url}/label/")
+    dialog = page.get_by_role("dialog", name="Instructions")
+    expect(dialog.get_by_text("Changed since you last read them")).to_be_visible()
+    expect(dialog.get_by_text("New since you last read")).to_be_visible()
+    bob.check("label-examples")
+    use(page, dialog.locator("summary"))
+    expect(dialog.get_by_text("Only a feather")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_text("Only a feather")).to_be_visible()
     page.goto(f"{url}/notices/")
     expect(page.locator(".notice-unread")).to_have_count(3)  # an answer, a rule, a version
     use(page, page.get_by_role("button", name="What changed"))

@@ -138,6 +138,18 @@ def test_ten_answers_given_offline_survive_a_reload_and_are_sent_once(
     assert label_site.answers() == list(zip(seen, names, strict=True))
 
 
+def test_what_was_clicked_is_stored_though_classes_swap_their_names_meanwhile(
+    page: Page, label_site: LabelSite, bob_browser: BrowserContext
+) -> None:
+    bob_browser.set_offline(True)
+    seen = [press(page, key) for key in "13"]
+    label_site.rename("entailed", "follows")
+    label_site.rename("contradicted", "entailed")
+    bob_browser.set_offline(False)
+    wait_saved(page)
+    assert label_site.answers() == list(zip(seen, ["follows", "entailed"], strict=True))
+
+
 def test_all_leased_items_can_be_answered_offline_and_the_end_is_told(
     page: Page, label_site: LabelSite, bob_browser: BrowserContext
 ) -> None:

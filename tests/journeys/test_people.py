@@ -7,7 +7,10 @@ from django.conf import settings
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
+from core.choices import JobKind
 from core.models import Membership
+from core.pipelines.job import run_job
+from core.services.job import create_job
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer, make_items
 from tests.journeys.test_loop import Walk
@@ -55,6 +58,14 @@ def test_work_is_taken_out_put_back_and_told(walk: Walk, live_server: LiveServer
     by_key(page, "Put back")
     by_key(page, "Put back")
     expect(page.get_by_text("3 answers count again")).to_be_visible()
+    asked = {"member": actors.membership(actors.bob).pk, "reason": "in haste", "since": None, "until": None}
+    job = create_job(actors.project, JobKind.VOID, asked, actors.alice, send=False)
+    page.goto(f"{project}/people")
+    expect(page.get_by_text("Answers of bob are being taken out")).to_be_visible()
+    walk.check("people-voiding")
+    run_job(job.pk)
+    expect(page.get_by_text("Answers of bob are being taken out")).not_to_be_attached()
+    expect(page.get_by_role("button", name="Put back the answers of bob")).to_be_visible()
     page.goto(f"{project}/work")
     walk.check("work")
     page.goto(f"{project}/audit")

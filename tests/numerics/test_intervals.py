@@ -62,6 +62,12 @@ def test_skewed_interval_without_skewness_is_students() -> None:
     assert rounded(skewed_interval(0.5, 0.1, 0.0, 11), 5) == [0.2799, 0.7201]
 
 
+@pytest.mark.parametrize("skewness", [-30.0, -1.4, 1.4, 30.0])
+def test_a_skewed_interval_holds_its_value_however_skewed_the_draws_are(skewness: float) -> None:
+    low, high = skewed_interval(-0.0047, 0.005, skewness, 47, upper=np.inf)
+    assert low < -0.0047 < high
+
+
 def test_skewed_interval_moves_towards_the_tail_and_keeps_its_width() -> None:
     # 0.1 * -0.3 * (1/6 + 1.95996² / 3) = -0.043415
     assert rounded(skewed_interval(0.5, 0.1, -0.3, 11), 5) == [0.23649, 0.67668]

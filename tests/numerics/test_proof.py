@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.numerics.alpha import krippendorff_alpha, nominal_scale
+from core.numerics.alpha import Level, Scale, krippendorff_alpha, nominal_scale
 from core.numerics.coefficients import Observed, percent_agreement
 from core.numerics.proof import (
     Outcome,
@@ -43,7 +43,7 @@ def test_figures_are_those_of_the_report() -> None:
     assert found.se == pytest.approx(same.se, rel=0.03)
     assert (found.n_items, found.n_pairs) == (same.n_items, same.n_pairs)
     share = percent_agreement(Observed(patterns, np.ones(CLASSES)))
-    found = figure(table, percent(CLASSES))
+    found = figure(table, percent)
     assert found.value == pytest.approx(share.value)
     assert found.se == pytest.approx(share.se, rel=1e-9)
 
@@ -94,7 +94,7 @@ def test_only_items_with_two_answers_on_both_sides_count() -> None:
     before, after = answers(40, 0.8, 6), answers(40, 0.8, 7)
     early = before.keep(before.item < 25)
     late = after.keep((after.item >= 10) & ((after.item < 20) | (after.annotator == 0)))
-    found = compare_pairs(early, late, percent(CLASSES))
+    found = compare_pairs(early, late, percent)
     assert (found.before.n_items, found.after.n_items, found.difference.n_items) == (10, 10, 10)
 
 
@@ -115,10 +115,16 @@ def test_many_items_without_a_change_are_the_same() -> None:
     assert found.outcome is Outcome.SAME
 
 
+def test_ratios_of_negative_numbers_have_no_alpha() -> None:
+    scale = Scale(Level.RATIO, np.arange(-1.0, CLASSES - 1), only(), np.ones(CLASSES))
+    found = compare_pairs(answers(20, 0.7, 19), answers(20, 0.7, 20), alpha(scale))
+    assert found.before.reason is found.difference.reason is Reason.NEGATIVE_VALUES
+
+
 def test_nothing_in_common_has_a_reason() -> None:
     before = answers(5, 0.8, 12)
     after = LabelTable(np.array([7, 7]), np.array([0, 1]), np.array([0, 0]), CLASSES)
-    found = compare_pairs(before, after, percent(CLASSES))
+    found = compare_pairs(before, after, percent)
     assert found.difference.reason is Reason.NO_OVERLAP
     assert (found.outcome, found.more_items) == (Outcome.CANNOT_TELL, None)
 
@@ -135,7 +141,7 @@ def test_two_sets_of_items_are_taken_as_independent() -> None:
 
 
 def test_more_items_of_the_second_set_cannot_mend_a_small_first_one() -> None:
-    scale = percent(CLASSES)
+    scale = percent
     before = figure(answers(12, 0.7, 15), scale)
     after = figure(answers(400, 0.72, 16, truth_seed=2), scale)
     found = compare_sets(before, after)

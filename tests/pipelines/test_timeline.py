@@ -1,11 +1,15 @@
 """The agreement timeline: what is compared with what for every kind of change, and what is said."""
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from django.db.models import F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.choices import AuditPart, MappingKind, RelabelTo, TrainingState
 from core.models import (
@@ -24,7 +28,8 @@ from core.models import (
     Void,
 )
 from core.pipelines.agreement import agreement_report
-from core.pipelines.timeline import timeline_report
+from core.pipelines.timeline import texts_read_by, timeline_report
+from core.selectors.question import TextRule, text_rule
 from core.selectors.relabel import DRAWN
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_items
@@ -265,6 +270,21 @@ def test_standardised_texts_are_read_with_and_without_the_rules(actors: Actors) 
     assert found["overall"]["percent"]["before"]["value"] < 1
     assert found["overall"]["percent"]["after"]["value"] == 1
     assert found["touched"] is None
+
+
+TEXTS = ["a", "b", "ab", "ba", "abb", "c"]
+RULES = [text_rule({"from": a, "to": b}) for a, b in product(TEXTS, TEXTS)]
+RULES += [text_rule({"pattern": pattern, "to": to}) for pattern in ("a.*", ".*b", ".") for to in TEXTS]
+
+
+@given(rules=st.lists(st.sampled_from(RULES), max_size=8))
+def test_all_texts_at_once_are_read_as_each_by_itself(rules: list[TextRule]) -> None:
+    code, names = texts_read_by(rules, TEXTS)
+    alone = [
+        reduce(lambda read, rule: rule.to if rule.applies(read) else read, rules, text) for text in TEXTS
+    ]
+    assert [names[place] for place in code] == alone
+    assert sorted(names) == sorted(set(alone))
 
 
 def test_a_void_is_judged_by_the_answers_with_and_without_it(birds: Birds) -> None:

@@ -12,8 +12,10 @@ from core.pipelines.job import run_job
 from core.pipelines.validation import change_data_schema, preview_rule, save_rule
 from core.selectors.validation import schema_difference
 from core.services.imports import accept_import, discard_import
+from core.services.mapping import apply_merge, apply_rename
 from tests.conftest import Actors
 from tests.factories.imports import import_file, jsonl
+from tests.factories.project import make_question
 
 WORDS = ["".join(random.Random(n).choices("abcdefghij", k=3 + n % 6)) for n in range(400)]
 
@@ -271,3 +273,122 @@ def test_a_wrong_rule_is_refused(alice_here: Membership, document: Any, code: st
     with pytest.raises(Invalid) as refusal:
         save_rule(alice_here, {"name": "mine", "document": document})
     assert refusal.value.code == code
+
+
+# --- Files of answers ---------------------------------------------------------------------------------
+
+HEADERS = {
+    "annotations": "item_id,annotator,question,label",
+    "gold": "item_id,question,label",
+    "predictions": "item_id,question,label",
+}
+
+
+def answers(kind: str, items: range, yes: float, *, topics: float | None = None) -> str:
+    """A file of answers: this share of the items is a yes, by two people alike where it is of annotations."""
+    draw = random.Random(items.start)
+    lines = [HEADERS[kind]]
+    for number in items:
+        label = "yes" if draw.random() < yes else "no"
+        for who in ("w1", "w2") if kind == "annotations" else ("",):
+            lines.append(",".join(filter(None, [f"a{number}", who, "answer", label])))
+            if topics is not None:
+                ticked = "hair" if draw.random() < topics else "nose"
+                lines.append(",".join(filter(None, [f"a{number}", who, "topics", ticked])))
+    return "\n".join(lines)
+
+
+def options(kind: str, run: str = "") -> dict[str, str]:
+    return {"run": run or "model"} if kind == "predictions" else {}
+
+
+@pytest.mark.parametrize("kind", ["annotations", "gold", "predictions"])
+def test_a_file_of_answers_with_another_balance_is_held_and_published_all_the_same(
+    alice_here: Membership, project: Project, kind: str
+) -> None:
+    stop(project)
+    bring(alice_here, rows("a", n=600))
+    first = import_file(alice_here, answers(kind, range(300), 0.3), kind, **options(kind))
+    assert first.state == ImportState.PUBLISHED
+    told = Validation.objects.get(source=first)
+    assert (told.batch, told.schema, told.n_items, told.findings) == (None, None, 300, [])
+    held = import_file(alice_here, answers(kind, range(300, 600), 0.8), kind, **options(kind, "other"))
+    assert held.state == ImportState.HELD
+    report = Validation.objects.get(source=held)
+    finding = next(one for one in report.findings if not one["slice"])
+    assert (finding["code"], finding["severity"], finding["field"]) == (
+        "class-balance-shifted",
+        "stop",
+        "answer",
+    )
+    assert "The balance of classes in “answer” has moved: “" in finding["detail"]
+    assert (finding["of"], finding["figure"]["n_items"]) == (300, 300)
+    accepted = accept_import(alice_here, held.pk, send=False)
+    assert accepted.job_id is not None
+    run_job(accepted.job_id)
+    held.refresh_from_db()
+    assert held.state == ImportState.PUBLISHED
+    assert Event.objects.get(verb="import.accepted").data["validation"] == report.pk
+
+
+def test_a_discarded_file_of_answers_is_no_reference_and_kinds_are_kept_apart(
+    alice_here: Membership, project: Project
+) -> None:
+    stop(project)
+    bring(alice_here, rows("a", n=600))
+    import_file(alice_here, answers("annotations", range(300), 0.3), "annotations")
+    held = import_file(alice_here, answers("annotations", range(300, 600), 0.8), "annotations")
+    discard_import(alice_here, held.pk)
+    gold = import_file(alice_here, answers("gold", range(300, 600), 0.8), "gold")
+    assert gold.state == ImportState.PUBLISHED
+    again = import_file(alice_here, answers("annotations", range(290, 600), 0.3), "annotations")
+    assert again.state == ImportState.PUBLISHED
+    assert Validation.objects.get(source=again).findings == []
+
+
+def test_ticked_classes_and_slices_of_the_metadata_are_looked_at(
+    alice_here: Membership, project: Project
+) -> None:
+    make_question(project, "topics", ["hair", "nose"], kind="multiple")
+    bring(alice_here, rows("a", n=600))
+    import_file(alice_here, answers("annotations", range(300), 0.3, topics=0.2), "annotations")
+    countries = dict(Item.objects.values_list("external_id", "meta__country"))
+    lines = answers("annotations", range(300, 600), 0.3, topics=0.5).split("\n")
+    moved = [
+        line.replace(",no", ",yes") if countries.get(line.split(",")[0]) == "b" else line for line in lines
+    ]
+    source = import_file(alice_here, "\n".join(moved), "annotations")
+    assert source.state == ImportState.PUBLISHED
+    found = {
+        (one["code"], one["field"], one["slice"]) for one in Validation.objects.get(source=source).findings
+    }
+    assert ("class-balance-shifted", "topics", "") in found
+    assert ("class-balance-in-slice-shifted", "answer", "meta.country:b") in found
+
+
+def test_refused_answers_are_not_counted(alice_here: Membership) -> None:
+    bring(alice_here, rows("a", n=20))
+    lines = answers("annotations", range(20), 0.5) + "\nnobody,w1,answer,yes\na0,w3,answer,perhaps\n"
+    source = import_file(alice_here, lines, "annotations", on_error=OnError.PUBLISH_ACCEPTED)
+    assert source.rejected == 2
+    report = Validation.objects.get(source=source)
+    (question,) = report.profile["questions"].values()
+    assert (report.n_items, question["n"], sum(question["classes"].values())) == (20, 20, 20)
+
+
+def test_files_are_compared_by_the_classes_in_force(alice_here: Membership, project: Project) -> None:
+    mood = make_question(project, "mood", ["yes", "no", "nope"])
+    bring(alice_here, rows("a", n=600))
+    first = answers("annotations", range(300), 0.3).replace(",answer,", ",mood,").replace(",no", ",nope", 200)
+    import_file(alice_here, first, "annotations")
+    classes = dict(mood.classes.values_list("name", "pk"))
+    version = apply_rename(alice_here, "mood", classes["yes"], "surely", version=0).project.mapping_version
+    apply_merge(alice_here, "mood", [classes["nope"]], classes["no"], version=version)
+    lines = answers("annotations", range(300, 600), 0.3).replace(",answer,", ",mood,")
+    source = import_file(alice_here, lines.replace(",yes", ",surely"), "annotations")
+    assert (source.accepted, Validation.objects.get(source=source).findings) == (600, [])
+    lines = lines.replace(",no", ",surely", 200).replace("w1", "w3").replace("w2", "w4")
+    moved = import_file(alice_here, lines.replace(",yes", ",surely"), "annotations")
+    told = {one["said"]["category"] for one in Validation.objects.get(source=moved).findings}
+    assert told
+    assert told <= {"surely", "no"}

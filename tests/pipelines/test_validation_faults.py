@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from core.numerics.findings import KIND_OF, Finding
+from core.numerics.class_balance import AnswerProfiler, ItemAnswer, class_balance, pooled_answers
+from core.numerics.findings import KIND_OF, STOP, Finding
 from core.numerics.profile import Profiler
 from core.numerics.validation import infer_schema, pooled, validated
 
@@ -282,6 +283,123 @@ def test_the_same_batches_without_a_fault_raise_no_alarm() -> None:
     for seed in range(2, 5):
         found = found_in(two(seed))
         assert [one for one in found if one.severity != "note"] == []
+
+
+# --- Answers ------------------------------------------------------------------------------------------
+
+Answered = tuple[str, dict[str, Any], list[ItemAnswer]]
+COMMON = {"de": 0.5, "fr": 0.35, "nl": 0.15}
+
+
+def answered(n: int, seed: int, yes: float = 0.3, raters: int = 3) -> list[Answered]:
+    """Items with three people's answers who mostly agree: one class, and topics of which several may be ticked."""
+    draw = random.Random(seed)
+    made = []
+    for number in range(n):
+        language = draw.choices(list(COMMON), list(COMMON.values()))[0]
+        truth, topics = draw.random() < yes, {one for one in "abc" if draw.random() < 0.3}
+        answers = []
+        for who in range(raters):
+            label = "yes" if truth != (draw.random() < 0.05) else "no"
+            answers.append(ItemAnswer("kind", f"w{who}", (label,)))
+            answers.append(ItemAnswer("topics", f"w{who}", tuple(sorted(topics))))
+        made.append((f"{seed}-{number}", {"language": language, "url": f"http://{seed}/{number}"}, answers))
+    return made
+
+
+def balance_found(second: list[Answered]) -> list[Finding]:
+    """What is found in a file of answers after one of 1,000 items."""
+    profiles = []
+    for rows in (answered(FAULTS, 1), second):
+        profiler = AnswerProfiler()
+        for item, _, answers in rows:
+            profiler.add(item, answers)
+        profiles.append(profiler.profile({item: meta for item, meta, _ in rows}))
+    return class_balance(profiles[1], pooled_answers(profiles[:1]), frozenset({"topics"}))
+
+
+def said(
+    rows: list[Answered], question: str, classes: tuple[str, ...], share: float, language: str = ""
+) -> list[Answered]:
+    """Some items (in one language) get other answers to a question, from all people alike."""
+    draw = random.Random(5)
+    return [
+        (
+            item,
+            meta,
+            [replace(one, classes=classes) if one.question == question else one for one in answers]
+            if language in {"", meta["language"]} and draw.random() < share
+            else answers,
+        )
+        for item, meta, answers in rows
+    ]
+
+
+ANSWER_FAULTS: list[tuple[str, str, str, Callable[[list[Answered]], list[Answered]]]] = [
+    ("class-balance-shifted", "kind", "", lambda rows: said(rows, "kind", ("yes",), 0.2)),
+    ("class-balance-shifted", "kind", "", lambda rows: said(rows, "kind", ("unseen",), 0.05)),
+    ("class-balance-shifted", "kind", "", lambda rows: [one for one in rows if one[2][0].classes == ("no",)]),
+    ("class-balance-shifted", "topics", "", lambda rows: said(rows, "topics", ("c",), 0.3)),
+    ("class-balance-shifted", "topics", "", lambda rows: said(rows, "topics", (), 0.3)),
+    (
+        "class-balance-in-slice-shifted",
+        *("kind", "meta.language:nl"),
+        lambda rows: said(rows, "kind", ("yes",), 0.5, "nl"),
+    ),
+    (
+        "class-balance-in-slice-shifted",
+        *("kind", "meta.language:fr"),
+        lambda rows: said(rows, "kind", ("no",), 0.9, "fr"),
+    ),
+    (
+        "class-balance-in-slice-shifted",
+        *("topics", "meta.language:de"),
+        lambda rows: said(rows, "topics", ("a", "b"), 0.4, "de"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "question", "part", "plant"),
+    ANSWER_FAULTS,
+    ids=[f"{n}-{one[0]}-{one[1]}" for n, one in enumerate(ANSWER_FAULTS)],
+)
+def test_a_fault_in_the_balance_of_answers_is_caught(
+    code: str, question: str, part: str, plant: Callable[[list[Answered]], list[Answered]]
+) -> None:
+    found = balance_found(plant(answered(FAULTS, 2)))
+    assert (code, question, part) in {(one.code, one.field, one.slice) for one in found}
+
+
+def test_a_balance_that_moved_by_a_fifth_is_grave() -> None:
+    grave = balance_found(said(answered(FAULTS, 2), "kind", ("yes",), 0.5))
+    assert [(one.field, one.severity) for one in grave if not one.slice] == [("kind", STOP)]
+    assert grave[0].said["category"] in {"yes", "no"}
+    assert grave[0].figure is not None
+    assert grave[0].figure.n_items == FAULTS
+
+
+def test_answers_of_the_same_source_raise_hardly_an_alarm_although_people_agree() -> None:
+    """Three answers of an item are one piece of evidence: counted by themselves, eight of these files raise an alarm."""
+    alarms = [seed for seed in range(100, 160) if balance_found(answered(300, seed))]
+    assert len(alarms) <= 2
+
+
+def test_how_many_people_answer_does_not_move_the_balance() -> None:
+    assert balance_found(answered(FAULTS, 2, raters=1)) == []
+    assert balance_found(answered(FAULTS, 2, raters=7)) == []
+
+
+def test_the_order_of_answers_does_not_matter() -> None:
+    rows = answered(200, 3)
+    profiles = []
+    for turned in (False, True):
+        profiler = AnswerProfiler()
+        for item, _, answers in reversed(rows) if turned else rows:
+            profiler.add(item, reversed(answers) if turned else answers)
+        profiles.append(profiler.profile({item: meta for item, meta, _ in rows}))
+    assert profiles[0] == profiles[1]
+    assert list(profiles[0]["questions"]["kind"]["slices"]) == ["meta.language"]
 
 
 def test_every_kind_of_fault_is_planted_three_times() -> None:

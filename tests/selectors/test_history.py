@@ -3,14 +3,16 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from core.choices import Cause, RelabelTo
-from core.models import Item, Membership, Project
+from core.choices import Cause, LeaseState, Pass, RelabelTo
+from core.models import Item, Lease, Membership, Project
 from core.selectors.history import HistoryEvent, item_history
 from core.selectors.item import item_of
 from core.selectors.pseudonym import pseudonym
 from core.services.adjudication import answer_review, refer, settle, take_back
 from core.services.annotation import correct
+from core.services.gold import set_gold
 from core.services.item import correct_item, restore_item, withdraw_item
 from core.services.lease import flag, hand_out, skip
 from core.services.mapping import apply_merge, apply_rename, revert
@@ -18,7 +20,7 @@ from core.services.relabel import Order, send_again
 from core.services.tag import add_tag
 from core.services.void import undo_void, void_annotations
 from tests.conftest import Actors
-from tests.factories.answers import make_items
+from tests.factories.answers import make_answer, make_items
 from tests.factories.queue import answer, fresh
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,31 @@ def kinds(item: Item, reader: Membership) -> list[str]:
 
 def one(item: Item, reader: Membership, kind: str) -> HistoryEvent:
     return next(event for event in told(item, reader) if event.kind == kind)
+
+
+def test_only_leads_are_told_what_tells_gold(actors: Actors, item: Item, lead: Membership) -> None:
+    bob, carol, dave = (actors.membership(who) for who in (actors.bob, actors.carol, actors.dave))
+    answer(bob, hand_out(bob, 1).leases[0])
+    set_gold(lead, item.pk, "answer", "no")
+    for member in (carol, dave):
+        Lease.objects.create(
+            item=item,
+            annotator=member,
+            item_version=1,
+            pass_kind=Pass.GOLD,
+            state=LeaseState.SUBMITTED,
+            expires_at=timezone.now(),
+        )
+        make_answer(member, item, {"answer": "yes"}, pass_kind=Pass.GOLD)
+    assert "gold-set" in kinds(item, lead)
+    assert kinds(item, lead).count("answered") == kinds(item, lead).count("handed-out") == 3
+    events = told(item, dave)
+    assert [event.kind for event in events if event.kind.startswith("gold")] == []
+    for kind in ("handed-out", "answered"):
+        seen = [event for event in events if event.kind == kind]
+        assert len(seen) == 2  # Bob's, and his own, which does not tell either
+        assert {event.data["pass"] for event in seen} == {Pass.NORMAL}
+        assert seen[-1].who == "dave"
 
 
 def test_everything_that_happened_is_told(actors: Actors, item: Item, lead: Membership) -> None:

@@ -16,10 +16,14 @@ from core.models import (
     Draft,
     Event,
     Flag,
+    GuidelineVersion,
+    Inquiry,
     Invitation,
+    Item,
     Membership,
     Notice,
     Project,
+    Review,
     SignInLink,
     User,
 )
@@ -28,8 +32,11 @@ from core.selectors.audit import actor_name
 from core.selectors.check_data import findings
 from core.selectors.erasure import count_erasure
 from core.services.account import make_reset_link
+from core.services.adjudication import refer
 from core.services.audit import record
 from core.services.erasure import erase_person
+from core.services.guideline import publish_guideline
+from core.services.inquiry import answer_inquiry, ask, revision_of
 from core.services.item import assign_batch, withdraw_item
 from core.services.lease import hand_out
 from core.services.notice import notify
@@ -167,6 +174,31 @@ def test_the_log_keeps_every_line_and_says_the_pseudonym(
     lines = Event.objects.filter(verb__in=["member.joined", "account.reset_link"])
     assert set(lines.values_list("thing", flat=True)) == {erased.name}
     assert actor_name(Event.objects.get(verb="item.withdrawn")) == erased.name
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_a_lead_wrote_to_others_is_emptied_and_counted(
+    actors: Actors, alice: Membership, robert: Membership, *, elsewhere: bool
+) -> None:
+    Membership.objects.filter(pk=robert.pk).update(role=Role.LEAD)
+    if elsewhere:
+        add_member(make_project("trees", owner=actors.alice), robert.user, name=NAME)
+    item = Item.objects.filter(project=actors.project).earliest("pk")
+    asked = ask(actors.membership(actors.carol), item, "A nest?", "q")
+    answer_inquiry(fresh(robert), asked.inquiry.pk, f"Yes. {NAME}", revision_of(asked.inquiry))
+    refer(fresh(robert), item.pk, "answer", [actors.membership(actors.dave).pk], f"Look, Dave! {NAME}")
+    publish_guideline(fresh(robert), "Nests too.", note=f"As {NAME} said.")
+    before = count_erasure(alice, robert).texts
+
+    erase_person(alice, robert.pk, NAME)
+
+    assert before == 5
+    assert (Inquiry.objects.get().answer, Inquiry.objects.get().text) == ("", "A nest?")
+    assert Review.objects.get().note == ""
+    assert count_erasure(alice, robert).texts == 0
+    assert GuidelineVersion.objects.latest("pk").note == f"As {NAME} said."  # a record of why
+    told = json.dumps(list(Notice.objects.values_list("data", flat=True)))
+    assert NAME not in told
 
 
 def test_who_is_in_another_project_keeps_the_account(

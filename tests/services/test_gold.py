@@ -15,8 +15,10 @@ from core.selectors.gold import (
     gold_shown,
     supply_of,
 )
+from core.selectors.lease import golden
 from core.services.adjudication import answer_review, refer, settle
 from core.services.gold import confirm_gold, remove_gold, set_gold
+from core.services.guideline import publish_guideline
 from core.services.lease import hand_out
 from core.services.mapping import apply_merge
 from core.services.progress import recount
@@ -68,6 +70,28 @@ def test_a_candidate_becomes_gold_that_remembers_where_it_comes_from(
     assert (line.thing, line.data["question"]) == ("item-1", "answer")
     remove_gold(alice, gold.pk)
     assert [one.pk for one in candidates_of(alice.project)] == [resolution.pk]
+
+
+def test_what_the_guideline_shows_becomes_no_gold(alice: Membership, items: list[Item]) -> None:
+    resolution = settled(alice, items[0])
+    shown = [{"item": item.external_id, "class": "yes"} for item in items[:2]]
+    publish_guideline(alice, "Two.", examples=shown)
+    publish_guideline(alice, "Three.", examples=[])  # the version before can still be read
+    assert refused(lambda: confirm_gold(alice, resolution.pk)).code == "is-example"
+    assert refused(lambda: set_gold(alice, items[1].pk, "answer", "yes")).code == "is-example"
+    assert not Gold.objects.exists()
+
+
+def test_gold_that_the_guideline_shows_is_never_handed_out_as_gold(
+    alice: Membership, actors: Actors, items: list[Item]
+) -> None:
+    Project.objects.filter(pk=alice.project_id).update(gold_rate="0.5")
+    publish_guideline(alice, "Two.", examples=[{"item": items[1].external_id, "class": "yes"}])
+    for item in items[1:3]:
+        make_gold(item, "answer", "yes")  # as an import brings it
+    supply = supply_of(alice.project)
+    assert (supply.usable, supply.examples) == (1, 1)
+    assert golden(actors.membership(actors.dave), 0, 10) == [items[2]]
 
 
 def test_agreement_alone_makes_no_candidate(alice: Membership, actors: Actors, items: list[Item]) -> None:

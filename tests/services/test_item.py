@@ -6,7 +6,7 @@ import pytest
 
 from core.choices import ItemState, Lane, LeaseState
 from core.exceptions import Conflict, Invalid, Missing, Stale
-from core.models import Event, Flag, Item, ItemVersion, Lease, Membership
+from core.models import Batch, Event, Flag, Item, ItemVersion, Lease, Membership, Notice
 from core.selectors.check_data import findings
 from core.selectors.progress import progress_of
 from core.services.annotation import Work, submit
@@ -174,6 +174,20 @@ def test_a_batch_given_back_goes_to_everybody(actors: Actors, lead: Membership) 
     bob.refresh_from_db()
     assert not bob.has_batches
     assert list(findings()) == []
+
+
+def test_whoever_gets_a_batch_is_told_once(actors: Actors, lead: Membership) -> None:
+    bob, carol = actors.membership(actors.bob), actors.membership(actors.carol)
+    withdraw_item(lead, Item.objects.earliest("pk").pk)
+
+    assign_batch(lead, 1, [bob.pk])
+    assign_batch(lead, 1, [bob.pk, carol.pk, lead.pk])
+    assign_batch(lead, 1, [carol.pk])
+
+    told = Notice.objects.order_by("pk")
+    assert [(one.member_id, one.kind) for one in told] == [(bob.pk, "assigned"), (carol.pk, "assigned")]
+    name = Batch.objects.get(number=1).name
+    assert all(one.data == {"batch": name, "number": 1, "items": 2} for one in told)
 
 
 def test_a_batch_is_given_to_members_who_can_sign_in_only(actors: Actors, lead: Membership) -> None:

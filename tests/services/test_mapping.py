@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.choices import MappingKind
 from core.exceptions import Conflict, DomainError, Invalid, Missing, Stale
 from core.models import Answer, Event, LabelClass, Mapping, Project, Question
+from core.pipelines.standard import preview
 from core.selectors.check_data import findings
 from core.selectors.mapping import ClassState, Step, folded
 from core.selectors.question import schema_of
@@ -228,6 +229,53 @@ def test_a_class_that_others_are_read_as_stays_certain(actors: Actors, question:
         with pytest.raises(Conflict) as refusal:
             edit_class(alice, "colour", pk, changes, version=2)
         assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("name", ["   ", "\u2029", "\xa0"])
+def test_a_name_of_blanks_is_refused_and_the_empty_one_is_a_name(
+    actors: Actors, question: Question, name: str
+) -> None:
+    with pytest.raises(Invalid, match="consists of blanks") as refused:
+        rename(actors, question, "blue", name)
+    assert refused.value.code == "bad-name"
+    rename(actors, question, "blue", "")
+    assert question.classes.filter(name="").exists()
+
+
+def test_a_renaming_whose_old_name_is_taken_is_told_how_it_can_be_reverted(
+    actors: Actors, question: Question
+) -> None:
+    first = rename(actors, question, "blue", "azure")
+    rename(actors, question, "navy", "blue")
+
+    with pytest.raises(Conflict) as refused:
+        undo(actors, first)
+
+    assert refused.value.code == "name-taken"
+    assert "Two classes would be called 'blue'. Call one of them otherwise first" in refused.value.detail
+    assert "erged" not in refused.value.detail
+
+
+def test_rules_that_take_too_long_are_refused_with_the_numbers(actors: Actors) -> None:
+    question = make_question(actors.project, "why", [], kind="text")
+    alice, bob = actors.membership(actors.alice), actors.membership(actors.bob)
+    for number, item in enumerate(make_items(actors.project, *(f"i{n}" for n in range(5)))):
+        make_answer(bob, item, {"why": f"{number}" + "a b" * 6_000})
+    plain = [{"from": f"a{n}", "to": "a"} for n in range(999)]
+    slow = [{"pattern": f"(.*a.{{{200 + n}}}b.*)|q", "to": "q"} for n in range(7)]
+
+    with pytest.raises(Invalid, match="7 rules, 7 of them patterns, on 5 different texts of 90,005") as much:
+        apply_standardise(alice, "why", slow, version=0)
+    with pytest.raises(Invalid) as looked:
+        preview(alice.project, "why", slow)
+    apply_standardise(alice, "why", plain, version=0)
+    apply_standardise(alice, "why", [{"pattern": "um+", "to": "um"}], version=1)
+    with pytest.raises(Invalid, match="1,001 rules") as many:
+        apply_standardise(alice, "why", plain[:1], version=2)
+
+    assert (much.value.code, looked.value.code) == ("too-much-text", "too-much-text")
+    assert many.value.code == "too-many-rules"
+    assert version(question) == 2
 
 
 def test_texts_are_read_by_rules_and_kept_as_they_are(actors: Actors) -> None:

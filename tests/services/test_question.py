@@ -52,7 +52,9 @@ def test_invisible_and_endless_names_are_refused(actors: Actors, name: str) -> N
 
 def test_joined_emoji_and_an_empty_name_are_names() -> None:
     assert clean_name("👩\u200d🔬") == "👩\u200d🔬"
-    assert clean_name("  ") == ""
+    assert clean_name("") == ""
+    with pytest.raises(ValueError, match="consists of blanks"):
+        clean_name("  ")
 
 
 def test_classes_that_ask_for_no_key_get_free_ones(actors: Actors) -> None:

@@ -130,13 +130,13 @@ def test_a_finished_item_stays_finished(actors: Actors, bob: Membership, items: 
     assert progress_of(bob.project_id).items_done == progress.items_done
 
 
-def test_a_voided_answer_is_not_revised_but_counted_anew(bob: Membership, answered: Item) -> None:
+def test_who_was_voided_fills_the_place_that_became_free(bob: Membership, answered: Item) -> None:
     Annotation.objects.update(voided=True)
     Item.objects.filter(pk=answered.pk).update(done=0, free=2)
     Membership.objects.filter(pk=bob.pk).update(answered=0)
     make_place(answered, bob)
     answer(bob, hand_out(bob, 1).leases[0])
-    assert (counts(answered)["done"], counts(answered)["extra"], fresh(bob).answered) == (1, 1, 1)
+    assert (counts(answered)["done"], counts(answered)["extra"], fresh(bob).answered) == (1, 0, 1)
 
 
 def test_one_answer_serves_all_queues_that_wait_for_it(bob: Membership, answered: Item) -> None:

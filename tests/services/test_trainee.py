@@ -23,6 +23,7 @@ from core.models import (
 from core.selectors.annotation import recent_of
 from core.selectors.progress import changes_of, progress_of
 from core.services.annotation import Work, correct, submit
+from core.services.item import restore_item, withdraw_item
 from core.services.lease import Stopped, defer, expire_leases, hand_out, skip
 from core.services.progress import recount
 from core.services.trainee import Feedback, Outcome, try_again
@@ -248,6 +249,32 @@ def test_items_taken_out_meanwhile_are_not_waited_for(bob: Membership, items: li
     Item.objects.filter(pk=items[6].pk).update(state=ItemState.WITHDRAWN, free=0)
     assert hand_out(fresh(bob), 1).leases[0].pass_kind == Pass.NORMAL
     assert (Trainee.objects.get().state, Trainee.objects.get().answered) == (TrainingState.PASSED, 3)
+
+
+def test_an_attempt_ends_with_the_last_item_of_its_round(bob: Membership, items: list[Item]) -> None:
+    goes_through(bob, "yes", "yes")
+    Item.objects.filter(pk__in=[item.pk for item in items[3:]]).update(state=ItemState.WITHDRAWN, free=0)
+
+    assert hand_out(fresh(bob), 1).leases[0].pass_kind == Pass.NORMAL
+
+    assert (Trainee.objects.get().state, Trainee.objects.get().answered) == (TrainingState.PASSED, 2)
+    assert fresh(bob).training_round is None
+
+
+def test_an_attempt_without_an_answer_never_was_when_its_round_loses_all_items(
+    actors: Actors, bob: Membership, items: list[Item]
+) -> None:
+    next_lease(bob)
+    alice = actors.membership(actors.alice)
+    for item in items[3:]:
+        withdraw_item(alice, item.pk)
+
+    assert hand_out(fresh(bob), 1).leases[0].pass_kind == Pass.NORMAL
+    assert not Trainee.objects.exists()
+
+    restore_item(alice, items[3].pk)
+    answer(fresh(bob), Lease.objects.get(state=LeaseState.ACTIVE), "yes")
+    assert next_lease(bob).pass_kind == Pass.TRAINING
 
 
 def test_whoever_is_sent_through_again_begins_anew(bob: Membership, training: TrainingRound) -> None:

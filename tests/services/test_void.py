@@ -6,18 +6,21 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from core.choices import ItemState, Lane, NoticeKind, Pass, ProjectState
+from core.choices import ItemState, JobKind, JobState, Lane, NoticeKind, Pass, ProjectState, Role
 from core.exceptions import Conflict, Invalid, Missing, NotAllowed
-from core.models import Annotation, Event, Item, Membership, Notice, Project, Resolution
+from core.models import Annotation, Event, Item, Job, Membership, Notice, Project, Resolution, Void
+from core.pipelines.job import run_job
+from core.pipelines.void import run_void
 from core.selectors.check_data import findings
 from core.selectors.progress import progress_of
 from core.selectors.void import Span
 from core.services.adjudication import settle
 from core.services.annotation import correct
 from core.services.item import correct_item
+from core.services.job import JobCancelled, LostClaim, claim_job, request_cancel, take_back_abandoned
 from core.services.lease import hand_out
 from core.services.progress import recount
-from core.services.void import preview_void, undo_void, void_annotations
+from core.services.void import preview_void, start_undo, start_void, undo_void, void_annotations
 from tests.conftest import Actors
 from tests.factories.answers import make_answer
 from tests.factories.item import make_items
@@ -244,3 +247,158 @@ def test_who_may_not_is_told(actors: Actors, alice: Membership, bob: Membership)
     archived = actors.membership(actors.alice)
     with pytest.raises(Conflict, match="archived"):
         void_annotations(archived, bob.pk, "in haste")
+
+
+# --- Too many for a request ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than two answers are a job's work."""
+    monkeypatch.setattr("core.services.void.MOST_AT_ONCE", 2)
+
+
+def asked(alice: Membership, bob: Membership) -> Job:
+    """The job that is to take all of Bob's answers out."""
+    job = start_void(alice, bob.pk, "in haste")
+    assert job is not None
+    return job
+
+
+def untouched(bob: Membership) -> bool:
+    """Whether nothing at all was done about Bob's answers."""
+    return (
+        not Void.objects.exists()
+        and not Annotation.objects.filter(voided=True).exists()
+        and not Event.objects.filter(verb="annotations.voided").exists()
+        and fresh(bob).answered == 3
+    )
+
+
+def test_few_answers_need_no_job(alice: Membership, bob: Membership) -> None:
+    assert start_void(alice, bob.pk, "in haste") is None
+    void, _counts = void_annotations(alice, bob.pk, "in haste")
+    assert start_undo(alice, void.pk) is None
+    assert not Job.objects.exists()
+
+
+def test_a_job_takes_many_out_and_puts_them_back(
+    alice: Membership, bob: Membership, carol: Membership, few_at_once: None
+) -> None:
+    places = facts(alice.project)
+    job = asked(alice, bob)
+    assert untouched(bob)
+
+    run_job(job.pk)
+
+    job.refresh_from_db()
+    void = Void.objects.get()
+    assert (job.state, void.reason, void.created_by) == (JobState.DONE, "in haste", alice.user)
+    counts = {"annotations": 3, "items": 3, "places": 3, "finished": 3, "resolutions": 0}
+    assert job.result == {"void": void.pk, **counts}
+    assert fresh(bob).answered == 0
+    assert list(findings()) == []
+
+    back = start_undo(alice, void.pk)
+    assert back is not None
+    run_job(back.pk)
+
+    back.refresh_from_db()
+    assert back.result == {"void": void.pk, "annotations": 3, "beyond": 0}
+    assert facts(alice.project) == places
+    assert list(findings()) == []
+
+
+def test_a_job_takes_out_the_stretch_of_time_that_was_asked_for(
+    alice: Membership, bob: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.services.void.MOST_AT_ONCE", 0)
+    first = bob.annotations.earliest("pk")
+    Annotation.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(days=2))
+    yesterday = Annotation.objects.annotate(t=Now() - timedelta(days=1)).values_list("t", flat=True)[0]
+
+    job = start_void(alice, bob.pk, "the first day", Span(until=yesterday))
+    assert job is not None
+    run_job(job.pk)
+
+    assert list(bob.annotations.filter(voided=True)) == [first]
+    assert Void.objects.get().until == yesterday
+
+
+def test_asked_twice_it_is_one_job_and_nothing_else_is_begun_meanwhile(
+    alice: Membership, bob: Membership, few_at_once: None
+) -> None:
+    job = asked(alice, bob)
+
+    assert asked(alice, bob) == job
+    with pytest.raises(Conflict, match="just now"):
+        start_void(alice, bob.pk, "another reason")
+    assert Job.objects.count() == 1
+
+    run_job(job.pk)
+    run_job(job.pk)
+    assert Void.objects.count() == 1
+
+
+def test_cancelled_in_the_midst_of_it_nothing_is_done(
+    alice: Membership, bob: Membership, few_at_once: None
+) -> None:
+    job = claim_job(asked(alice, bob).pk)
+    assert job is not None
+    request_cancel(job.pk)
+
+    with pytest.raises(Conflict, match="just now"):
+        start_void(alice, bob.pk, "in haste")
+    with pytest.raises(JobCancelled):
+        run_void(job)
+
+    assert untouched(bob)
+    assert list(findings()) == []
+
+
+def test_a_worker_that_was_given_up_does_nothing_and_the_next_does_it_once(
+    alice: Membership, bob: Membership, few_at_once: None
+) -> None:
+    slow = claim_job(asked(alice, bob).pk)
+    assert slow is not None
+    Job.objects.filter(pk=slow.pk).update(heartbeat_at=Now() - timedelta(minutes=1))
+    take_back_abandoned()
+    again = claim_job(slow.pk)
+    assert again is not None
+
+    with pytest.raises(LostClaim):
+        run_void(slow)
+    assert untouched(bob)
+
+    run_void(again)
+    assert Void.objects.get().n_annotations == 3
+    assert Job.objects.get().state == JobState.DONE
+
+
+def test_who_may_no_longer_decide_is_refused_when_the_job_runs(
+    alice: Membership, bob: Membership, few_at_once: None
+) -> None:
+    job = asked(alice, bob)
+    Membership.objects.filter(pk=alice.pk).update(role=Role.ANNOTATOR)
+
+    run_job(job.pk)
+
+    job.refresh_from_db()
+    assert (job.state, (job.error or {})["code"]) == (JobState.FAILED, "not-allowed")
+    assert untouched(bob)
+
+
+def test_what_cannot_be_done_is_told_before_a_job_is_made(
+    actors: Actors, alice: Membership, bob: Membership, few_at_once: None
+) -> None:
+    lead = Membership.objects.create(project=alice.project, name="frank", role="lead")
+
+    with pytest.raises(NotAllowed):
+        start_void(lead, alice.pk, "in haste")
+    with pytest.raises(Missing):
+        start_void(alice, 0, "in haste")
+    with pytest.raises(Missing):
+        start_undo(alice, 0)
+    with pytest.raises(Invalid, match="Say why"):
+        start_void(alice, bob.pk, "  ")
+    assert not Job.objects.filter(kind=JobKind.VOID).exists()

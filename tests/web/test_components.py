@@ -1,6 +1,7 @@
 """The design system: what every template must keep to, and what the components say."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from django import forms
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.template.loader import get_template, render_to_string
+from django.utils import timezone
+
+from core.templatetags.plain import plain
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 STYLES = Path(settings.BASE_DIR) / "static" / "css"
@@ -239,6 +243,32 @@ def test_a_dialog_says_in_numbers_what_will_happen() -> None:
 def test_a_pager_says_how_many_of_how_many() -> None:
     html = component("_pager", shown=50, total=16927, unit="items", next_url="?after=50")
     assert words(html) == "50 of 16,927 items Next"
+
+
+@pytest.mark.parametrize("total", [None, 1])
+def test_a_pager_of_one_row_names_it_in_the_singular(total: int | None) -> None:
+    html = component("_pager", shown=1, total=total, unit="items", unit_one="item")
+    assert words(html).endswith("1 item")
+
+
+def test_a_moment_of_the_last_minute_is_just_now() -> None:
+    now = timezone.now()
+    assert words(component("_time", when=now - timedelta(seconds=30))) == "just now"
+    assert words(component("_time", when=now - timedelta(seconds=70))) == "1 minute ago"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (["name", "tries"], "name, tries"),
+        ([{"id": 1, "name": "asks"}, {"id": 2, "name": "thanks"}], "id 1 name asks; id 2 name thanks"),
+        (True, "yes"),
+        (None, "\N{EN DASH}"),
+        (0, "0"),
+    ],
+)
+def test_values_of_a_document_are_told_as_people_read_them(value: Any, told: str) -> None:
+    assert plain(value) == told
 
 
 def test_a_class_whose_name_is_the_empty_text_can_be_seen() -> None:

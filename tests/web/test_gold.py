@@ -8,6 +8,7 @@ from django.urls import reverse
 from core.choices import Cause, Pass, PausedBecause
 from core.models import Gold, Item, Membership, Project
 from core.services.adjudication import settle
+from core.services.guideline import publish_guideline
 from core.services.pause import pause_for_gold
 from core.services.progress import recount
 from tests.conftest import Actors, client_of
@@ -144,6 +145,15 @@ def test_a_bound_without_gold_to_judge_by_is_told(actors: Actors, items: list[It
     text = page(actors)
     assert "open items with gold: 1" in text
     assert "At this rate one person would be handed about" in text
+
+
+def test_an_example_of_the_guideline_is_refused_and_told(actors: Actors, items: list[Item]) -> None:
+    publish_guideline(actors.membership(actors.alice), "Two.", examples=[{"item": "item-1", "class": "yes"}])
+    refused = sent(actors, do="set", item="item-1", question="answer", value="yes")
+    assert "The guideline shows this item as an example." in refused
+    assert "never handed out" not in refused
+    make_gold(items[0], "answer", "yes")  # as an import brings it
+    assert "1 item with gold is an example in the guideline: it is never handed out as gold." in page(actors)
 
 
 def test_candidates_come_twenty_five_at_a_time(actors: Actors, items: list[Item]) -> None:

@@ -1,18 +1,22 @@
 """The guideline: safe HTML of Markdown, versions, and what changed between them."""
 
 import re
+from random import Random
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
-from core.choices import AuditPart
-from core.models import GuidelineVersion, Inquiry, LabelClass
-from core.selectors.guideline import DiffLine, guideline_html, line_diff
+from core.choices import AuditPart, RelabelTo
+from core.models import GuidelineVersion, Inquiry, LabelClass, User
+from core.selectors.guideline import guideline_html
+from core.selectors.line_diff import DiffLine, line_diff
 from core.services.guideline import publish_guideline
 from core.services.inquiry import ask
-from tests.conftest import Actors, client_of
-from tests.factories.answers import make_gold, make_items
+from core.services.lease import hand_out
+from core.services.relabel import Order, send_again
+from tests.conftest import Actors, client_of, token_client
+from tests.factories.answers import make_answer, make_gold, make_items
 
 PAYLOADS = [
     "<img src=x onerror=alert(1)>",
@@ -92,6 +96,46 @@ def test_a_diff_shows_what_changed_and_how_much_was_left_out() -> None:
     assert line_diff(old, old) == []
 
 
+def test_a_part_that_is_dear_to_compare_is_split_at_what_is_there_once() -> None:
+    many = ["blank"] * 3000
+    old = "\n".join([*many, "rule one", *many, *("a" * 9)])
+    new = "\n".join([*("b" * 9), *many, *many, "rule one", *(("new", "blank") * 3000)])
+    lines = line_diff(old, new)
+    assert DiffLine("same", "rule one") in lines
+    assert len(lines) < 20_000
+    assert told_by(old, lines) == new.splitlines()
+
+
+def told_by(old: str, lines: list[DiffLine]) -> list[str]:
+    """The new text that a comparison makes of the old one."""
+    left, made = old.splitlines(), list[str]()
+    for line in lines:
+        n = line.n if line.kind == "gap" else line.kind != "added"
+        gone, left = left[:n], left[n:]
+        if line.kind == "gap":
+            made += gone
+        else:
+            assert line.kind == "added" or gone == [line.text]
+            made += [] if line.kind == "removed" else [line.text]
+    assert left == []
+    return made
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_comparison_leads_from_the_old_text_to_the_new(seed: int) -> None:
+    draw = Random(seed)
+    size = (10, 60, 3000)[seed % 3]
+    old, new = (
+        "\n".join(
+            draw.choice(("a", "b", "c", f"line {draw.randrange(size)}")) for _ in range(draw.randrange(size))
+        )
+        for _ in range(2)
+    )
+    lines = line_diff(old, new)
+    assert not lines or told_by(old, lines) == new.splitlines()
+    assert bool(lines) == (old != new)
+
+
 def typed(text: str, based_on: int, *examples: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What the editor sends: the text, the version that it started from, and rows of examples."""
     sent = {"text": text, "based_on": str(based_on), **more}
@@ -99,6 +143,15 @@ def typed(text: str, based_on: int, *examples: dict[str, Any], **more: Any) -> d
     for place, row in enumerate(examples):
         sent |= {f"examples-{place}-{name}": value for name, value in row.items()}
     return sent
+
+
+def test_a_version_that_changes_nothing_is_refused_above_the_form(actors: Actors) -> None:
+    alice = client_of(actors.alice)
+    address = reverse("guideline_new", args=["birds"])
+    assert alice.post(address, typed("Look.", 1)).status_code == 302
+    again = alice.post(address, typed("Look.", 2))
+    assert (again.status_code, "Nothing is changed" in again.text) == (422, True)
+    assert GuidelineVersion.objects.filter(project=actors.project).count() == 2
 
 
 def class_id(name: str) -> int:
@@ -145,11 +198,13 @@ def test_two_leads_who_write_at_once_do_not_pass_each_other_by(actors: Actors) -
     assert alice.post(address, typed("His.", 2)).status_code == 302
 
 
+ANSWERED: dict[str, Any] = {"done": 3, "free": 0}  # of an item: it has all the answers that it wants
+
 # --- Examples -----------------------------------------------------------------------------------------
 
 
 def test_examples_stand_under_their_class_near_misses_behind(actors: Actors) -> None:
-    make_items(actors.project, "a", "b", "c")
+    make_items(actors.project, "a", "b", "c", **ANSWERED)
     rows: list[dict[str, Any]] = [
         {"item": "a", "label_class": class_id("no")},
         {"item": "b", "label_class": class_id("yes"), "near_miss": "on", "note": "Only a feather"},
@@ -193,11 +248,12 @@ def test_an_item_of_the_audit_slice_is_an_example_only_on_purpose(actors: Actors
     page = alice.post(address, typed("Look.", 1, {"item": "held"}))
     assert page.status_code == 422
     assert "of the audit slice or a training round: held" in page.text
+    assert "Not published yet: confirm an example, or leave it out." in page.text
     assert alice.post(address, typed("Look.", 1, {"item": "held"}, known="on")).status_code == 302
 
 
 def test_long_texts_are_cut_in_an_example(actors: Actors) -> None:
-    (item,) = make_items(actors.project, "a")
+    (item,) = make_items(actors.project, "a", **ANSWERED)
     item.data = {"text": "x" * 5000}
     item.save(update_fields=["data"])
     publish_guideline(actors.membership(actors.alice), "Look.", examples=[{"item": "a"}])
@@ -206,11 +262,74 @@ def test_long_texts_are_cut_in_an_example(actors: Actors) -> None:
     assert "x" * 401 not in text
 
 
+# --- Who is shown an example --------------------------------------------------------------------------
+
+
+def shown_to(user: User) -> list[str]:
+    """The examples that somebody is shown on the guideline page, in the last version, on the label page and by the API."""
+    address = reverse("guideline", args=["birds"])
+    page = client_of(user).get(address)
+    version = client_of(user).get(f"{address}/{page.context['guideline'].number}")
+    found: list[list[str]] = [
+        sorted(one.example.item.external_id for group in where.context["groups"] for one in group.examples)
+        for where in (page, version)
+    ]
+    html = client_of(user).get(reverse("label_examples", args=["birds"])).json()["html"]
+    found.append(re.findall(r"Text of (\w+)", html))
+    listed = token_client(user).get("/api/v1/projects/birds/guidelines").json()
+    if user.username != "alice":
+        found.append(sorted(one["item"] for one in listed[-1]["examples"]))
+    assert all(sorted(one) == found[0] for one in found), found
+    return found[0]
+
+
+def test_nobody_is_shown_the_answer_to_an_item_that_they_have_yet_to_label(actors: Actors) -> None:
+    fresh, *_others = make_items(actors.project, "fresh", "other")
+    (finished,) = make_items(actors.project, "finished", **ANSWERED)
+    names = ("fresh", "finished", "other")
+    rows = [{"item": name, "class": "yes", "note": f"Why {name}"} for name in names]
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=rows)
+    assert shown_to(actors.bob) == ["finished"]
+    text = client_of(actors.bob).get(reverse("guideline", args=["birds"])).text
+    assert "2 more examples are of items that you have yet to label" in text
+    assert "Why fresh" not in text
+
+    make_answer(actors.membership(actors.bob), fresh, {"answer": "no"})
+    assert shown_to(actors.bob) == ["finished", "fresh"]
+    assert shown_to(actors.carol) == ["finished"]
+
+    order = Order(to=RelabelTo.NAMED, members=[actors.membership(actors.bob).pk])
+    make_answer(actors.membership(actors.carol), finished, {"answer": "no"})
+    send_again(actors.membership(actors.alice), [finished.pk], "The rule changed", order=order)
+    assert shown_to(actors.bob) == ["fresh"]
+    assert shown_to(actors.carol) == ["finished"]
+
+
+def test_who_reads_items_is_shown_all_examples_but_those_in_hand(actors: Actors) -> None:
+    make_items(actors.project, "first", "second")
+    rows = [{"item": name, "class": "yes"} for name in ("first", "second")]
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=rows)
+    assert shown_to(actors.dave) == ["first", "second"]
+    (lease,) = hand_out(actors.membership(actors.dave), 1).leases
+    assert shown_to(actors.dave) == [{"first": "second", "second": "first"}[lease.item.external_id]]
+    assert shown_to(actors.alice) == ["first", "second"]
+
+
+def test_who_writes_the_guideline_by_script_gets_every_example(actors: Actors) -> None:
+    make_items(actors.project, "first", "second")
+    alice = actors.membership(actors.alice)
+    publish_guideline(alice, "Look.", examples=[{"item": name} for name in ("first", "second")])
+    assert len(hand_out(alice, 2).leases) == 2
+    listed = token_client(actors.alice).get("/api/v1/projects/birds/guidelines").json()
+    assert [one["item"] for one in listed[-1]["examples"]] == ["first", "second"]
+    assert shown_to(actors.alice) == []
+
+
 # --- What changed since somebody read it --------------------------------------------------------------
 
 
 def test_somebody_reads_what_changed_since_they_last_read_it_and_why(actors: Actors) -> None:
-    make_items(actors.project, "a")
+    make_items(actors.project, "a", **ANSWERED)
     alice, bob = actors.membership(actors.alice), client_of(actors.bob)
     address, read = reverse("guideline", args=["birds"]), reverse("guideline_read", args=["birds"])
     assert bob.get(address).context["since"] is None  # never read: all of it is new
@@ -229,7 +348,7 @@ def test_somebody_reads_what_changed_since_they_last_read_it_and_why(actors: Act
 
 
 def test_versions_are_compared_with_their_examples(actors: Actors) -> None:
-    make_items(actors.project, "a", "b")
+    make_items(actors.project, "a", "b", **ANSWERED)
     alice = actors.membership(actors.alice)
     publish_guideline(alice, "Look.", examples=[{"item": "a", "class": "yes"}, {"item": "b", "note": "Old"}])
     publish_guideline(alice, "Look.", examples=[{"item": "b", "note": "New"}])

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from core.choices import AuditPart, ItemState
+from core.choices import AuditPart, ItemState, Pass
 from core.models import Event, Flag, Item
 from core.selectors.pseudonym import pseudonym
 from core.services.lease import hand_out
@@ -104,7 +104,22 @@ def test_leads_see_names_and_the_audit_part_and_reviewers_do_not(actors: Actors)
         assert "batch 1" in text
         assert f"{1:064}" in text
     assert ("Audit slice" in lead.text, "Audit slice" in reviewer.text) == (True, False)
-    assert lead.context["gold"] == [("answer", "no")]
+    assert (lead.context["gold"], reviewer.context["gold"]) == ([("answer", "no")], [])
+
+
+def test_reviewers_are_not_told_which_items_have_gold(actors: Actors) -> None:
+    (item,) = make_items(actors.project, 1)
+    bob, carol, dave = (actors.membership(user) for user in (actors.bob, actors.carol, actors.dave))
+    make_answer(bob, item, {"answer": "yes"})
+    make_answer(carol, item, {"answer": "no"}, pass_kind=Pass.GOLD)
+    make_gold(item, "answer", "yes")
+    lead, reviewer = page_of(actors, actors.alice, item), page_of(actors, actors.dave, item)
+    assert [row["pass"] for row in lead.context["current"]] == [Pass.NORMAL.label, Pass.GOLD.label]
+    assert [row["pass"] for row in reviewer.context["current"]] == [Pass.NORMAL.label]
+    assert "Gold" not in reviewer.text
+    make_answer(dave, item, {"answer": "no"}, pass_kind=Pass.GOLD)
+    own = page_of(actors, actors.dave, item).context["current"][-1]
+    assert (own["name"], own["pass"]) == ("dave", Pass.NORMAL.label)
 
 
 def test_whoever_has_an_item_in_hand_does_not_see_what_others_answered(actors: Actors) -> None:

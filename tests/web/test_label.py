@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from core.choices import QuestionKind
-from core.models import GuidelineVersion, Lease
+from core.models import GuidelineVersion, Lease, User
+from core.services.guideline import mark_read, publish_guideline
 from tests.conftest import Actors, client_of
 from tests.factories.item import make_items
 from tests.factories.project import make_question
@@ -48,6 +49,7 @@ def test_the_page_starts_from_the_questions_the_guideline_and_the_addresses(acto
         "drafts": "/api/v1/drafts",
         "inquiries": "/api/v1/projects/birds/inquiries",
         "guideline_read": "/projects/birds/guideline/read",
+        "examples": "/projects/birds/label/examples",
         "home": "/projects/birds/",
         "sign_in": "/sign-in?next=/projects/birds/label/",
         "sign_out": "/sign-out",
@@ -97,3 +99,69 @@ def test_having_read_the_guideline_is_kept_and_never_goes_back(actors: Actors) -
         assert actors.membership(actors.bob).guideline_read == kept
     assert boot_of(bob.get(reverse("label", args=["birds"])))["guideline"]["read"] == 2
     assert bob.get(address).status_code == 405
+
+
+# --- The examples below the instructions --------------------------------------------------------------
+
+
+def examples_for(user: User) -> str:
+    """What the page puts below the instructions, without white space that says nothing."""
+    answer = client_of(user).get(reverse("label_examples", args=["birds"]))
+    assert "no-store" in answer["Cache-Control"]
+    html: str = answer.json()["html"]
+    return re.sub(r"\s+", " ", html)
+
+
+def summaries(html: str) -> list[tuple[bool, str]]:
+    """The folded parts: whether they are open, and what stands on them."""
+    found = re.findall(r"<details class=\"example-group\"( open)?> <summary>(.*?)</summary>", html)
+    return [(bool(is_open), " ".join(re.sub("<[^>]*>", " ", text).split())) for is_open, text in found]
+
+
+def test_the_instructions_have_their_examples_with_the_class_and_why(actors: Actors) -> None:
+    items = make_items(actors.project, 5, target=0)
+    items[0].data = {"text": "A wing & <b>a</b> prayer"}
+    items[0].save()
+    rows: list[dict[str, Any]] = [{"item": item.external_id, "class": "yes"} for item in items[:3]]
+    rows[0]["note"] = "Wings <i>are</i> enough"
+    rows += [{"item": items[3].external_id, "class": "no", "near_miss": True}]
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=rows)
+    html = examples_for(actors.bob)
+    assert summaries(html) == [(False, "yes 3 examples"), (False, "no 1 example")]
+    assert "A wing &amp; &lt;b&gt;a&lt;/b&gt; prayer" in html
+    assert "Wings &lt;i&gt;are&lt;/i&gt; enough" in html
+    assert html.count("Near miss") == 1
+    assert "item-5" not in html
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=rows[:2])
+    assert summaries(examples_for(actors.bob)) == [(True, "yes 2 examples")]  # few: nothing is folded
+
+
+def test_examples_are_marked_that_came_since_the_reader_last_read(actors: Actors) -> None:
+    items = make_items(actors.project, 5, target=0)
+    rows = [{"item": item.external_id, "class": "yes"} for item in items[:4]]
+    alice, bob = actors.membership(actors.alice), actors.membership(actors.bob)
+    publish_guideline(alice, "Look.", examples=rows)
+    assert summaries(examples_for(actors.bob)) == [(False, "yes 4 examples")]  # never read: all of it is new
+    mark_read(bob, 2)
+    publish_guideline(alice, "Look.", examples=[*rows, {"item": items[4].external_id, "class": "no"}])
+    html = examples_for(actors.bob)
+    assert summaries(html) == [(False, "yes 4 examples"), (True, "no 1 example 1 new")]
+    assert html.count("New since you last read") == 1
+    assert summaries(examples_for(actors.alice)) == [(False, "yes 4 examples"), (False, "no 1 example")]
+    mark_read(bob, 3)
+    assert "New since" not in examples_for(actors.bob)
+
+
+def test_of_items_yet_to_be_labelled_only_the_number_is_told(actors: Actors) -> None:
+    (waiting,) = make_items(actors.project, 1)
+    example = {"item": waiting.external_id, "class": "yes", "note": "A whole bird"}
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=[example])
+    html = examples_for(actors.bob)
+    assert "1 more example is of an item that you have yet to label" in html
+    for told in ("yes", "A whole bird", waiting.external_id, waiting.data["text"]):
+        assert told not in html.replace("yet", "")
+
+
+def test_a_project_without_examples_shows_none(actors: Actors) -> None:
+    assert examples_for(actors.bob).strip() == ""
+    assert client_of(actors.eve).get(reverse("label_examples", args=["birds"])).status_code == 404

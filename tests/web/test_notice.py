@@ -43,6 +43,10 @@ def test_every_kind_is_a_sentence_with_a_link(actors: Actors) -> None:
         "1,200 items were given to you to label again, because version 3 of the guideline changed their rules.",
         f"{here}label/",
     )
+    assert told(actors, bob, NoticeKind.ASSIGNED, batch="March", number=2, items=1200) == (
+        "The batch “March” was given to you: 1,200 items.",
+        f"{here}label/",
+    )
     assert told(actors, bob, NoticeKind.PAUSED, because="lead", **of_bob) == (
         PAUSED,
         f"{here}guideline",

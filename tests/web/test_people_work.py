@@ -2,7 +2,9 @@
 
 import pytest
 
-from core.models import Annotation, Item, Membership, Void
+from core.models import Annotation, Item, Job, Membership, Void
+from core.pipelines.job import run_job
+from core.services.job import claim_job
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer, make_items
 
@@ -47,6 +49,17 @@ def test_work_comes_as_a_file(actors: Actors, bob: Membership) -> None:
     assert not client_of(actors.bob).get("/api/v1/projects/birds/work?to=2020-01-01").json()
 
 
+def test_days_before_the_calendar_are_refused_in_words(actors: Actors, bob: Membership) -> None:
+    alice = client_of(actors.alice)
+    for query in ("until=0001-01-01", "until=0001-01-29", "since=0001-01-01&until=0001-01-02"):
+        page = alice.get(f"{PROJECT}/work?{query}")
+        assert "This day is too early." in page.content.decode()
+        assert alice.get(f"{PROJECT}/work.csv?{query}").status_code == 400
+    for query in ("since=0001-01-01", "until=0001-01-31", "until=9999-12-31", "since=9999-12-31"):
+        assert alice.get(f"{PROJECT}/work?{query}").status_code == 200
+        assert alice.get(f"{PROJECT}/work.csv?{query}").status_code == 200
+
+
 def test_a_lead_looks_first_takes_answers_out_and_puts_them_back(actors: Actors, bob: Membership) -> None:
     alice = client_of(actors.alice)
     address = f"{PROJECT}/people/{bob.pk}/void"
@@ -67,6 +80,82 @@ def test_a_lead_looks_first_takes_answers_out_and_puts_them_back(actors: Actors,
     back = alice.post(f"{PROJECT}/people/voids/{void.pk}/undo", follow=True).content.decode()
     assert "2 answers count again" in back
     assert not Annotation.objects.filter(voided=True).exists()
+
+
+def test_a_moment_that_is_none_in_utc_is_refused_in_words(actors: Actors, bob: Membership) -> None:
+    address = f"{PROJECT}/people/{bob.pk}/void"
+
+    for query in ("since=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59:00-12:00"):
+        page = client_of(actors.alice).get(f"{address}?{query}")
+        assert page.status_code == 422
+        assert "Enter a valid date/time." in page.text
+
+
+def test_many_answers_are_taken_out_and_put_back_in_the_background(
+    actors: Actors, bob: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.services.void.MOST_AT_ONCE", 1)
+    alice = client_of(actors.alice)
+    address, people = f"{PROJECT}/people/{bob.pk}/void", f"{PROJECT}/people"
+
+    page = alice.post(address, {"reason": "in haste"}, follow=True).content.decode()
+    job = Job.objects.get()
+    card = f"{people}?void_job={job.pk}"
+
+    assert "Answers of bob are being taken out" in page
+    assert card in page
+    assert "Answers of bob are being taken out" in alice.get(address).content.decode()
+    assert "What it does now" not in alice.get(address).content.decode()
+    waits = alice.get(card)
+    assert "queued" in waits.content.decode()
+    assert "HX-Refresh" not in waits
+    run_job(job.pk)
+    assert alice.get(card)["HX-Refresh"] == "true"
+    ended = alice.get(people).content.decode()
+    assert "being taken out" not in ended
+    assert "in haste" in ended
+
+    alice.post(f"{people}/voids/{Void.objects.get().pk}/undo")
+    back = alice.get(people).content.decode()
+    assert "Answers of bob are being put back" in back
+    assert "being put back…" in back
+    run_job(Job.objects.get(kind="void_undo").pk)
+    assert "Put back" not in alice.get(people).content.decode()
+    assert not Annotation.objects.filter(voided=True).exists()
+    assert alice.get(f"{people}?void_job=none").status_code == 404
+    assert client_of(actors.eve).get(card).status_code == 404
+
+
+def test_taking_out_in_the_background_is_cancelled_or_fails_and_says_so(
+    actors: Actors, bob: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.services.void.MOST_AT_ONCE", 1)
+    alice = client_of(actors.alice)
+    address = f"{PROJECT}/people/{bob.pk}/void"
+    alice.post(address, {"reason": "in haste"})
+    refused = alice.post(address, {"reason": "at random"})
+    job = Job.objects.get()
+    assert refused.status_code == 422
+
+    claim_job(job.pk)
+    alice.post(f"{address}?cancel=1")
+    assert "being cancelled" in alice.get(f"{PROJECT}/people").content.decode()
+    Job.objects.update(state="queued")
+
+    cancelled = alice.post(f"{address}?cancel=1", follow=True).content.decode()
+
+    assert "nothing of it is done" in cancelled
+    assert "being taken out" not in cancelled
+    run_job(job.pk)
+    assert Job.objects.get().state == "cancelled"
+    assert not Void.objects.exists()
+
+    alice.post(address, {"reason": "in haste"})
+    Annotation.objects.update(current=False)
+    run_job(Job.objects.get(state="queued").pk)
+    failed = alice.get(f"{PROJECT}/people").content.decode()
+    assert "No answers of bob were taken out" in failed
+    assert "bob has no answers there that count." in failed
 
 
 def test_the_page_says_what_forgetting_does_and_wants_the_name(actors: Actors, bob: Membership) -> None:

@@ -47,7 +47,7 @@ def test_progress_and_what_it_changed(actors: Actors, client_of: Browser) -> Non
     assert "Doubtful &lt;b&gt;labels&lt;/b&gt;" in page
     assert "1 of 3" in page
     assert "0 labels are others" in page
-    assert "1 stayed, 0 even now" in page
+    assert "1 stayed, 0 with even votes" in page
     assert "1 is not asked for any more" in page
 
 

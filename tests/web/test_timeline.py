@@ -1,5 +1,6 @@
 """Did it help: the first line in words, the changes with their figures, and every state."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.choices import AuditPart, MappingKind, RelabelTo
-from core.models import Annotation, GuidelineVersion, Item, LabelClass, Mapping, Relabel, RelabelItem
+from core.models import Annotation, GuidelineVersion, Item, LabelClass, Mapping, Relabel, RelabelItem, Report
 from core.selectors.relabel import DRAWN
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_items
@@ -107,7 +108,9 @@ def test_a_merger_is_told_as_another_way_to_read(actors: Actors, client_of: Brow
         question=no.question,
         document={"classes": [no.pk, unsure.pk], "into": no.pk},
     )
+    GuidelineVersion.objects.create(project=actors.project, number=2)
     page = shown(client_of(actors.alice), actors)
+    assert re.search(r">1.2</text>", page)  # made at once: one mark in the picture
     assert "“cannot tell” merged into “no”" in page
     assert "what is read otherwise, not what people do" in page
 
@@ -124,6 +127,22 @@ def test_tables_are_downloaded_as_csv(actors: Actors, client_of: Browser) -> Non
     course = client.get(reverse("timeline_table", args=[actors.project.slug, "course"]))
     assert b"alpha_value" in b"".join(course.streaming_content)  # type: ignore[attr-defined]
     assert client.get(reverse("timeline_table", args=[actors.project.slug, "nothing"])).status_code == 404
+
+
+@pytest.mark.usefixtures("changed")
+def test_of_very_many_answers_the_first_report_is_made_after_the_page_has_come(
+    actors: Actors, client_of: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.web.views.timeline.MOST_AT_ONCE", -1)
+    client = client_of(actors.dave)
+    page = shown(client, actors)
+    assert "is being computed and shows here" in page
+    assert (
+        'hx-get="' + reverse("timeline", args=[actors.project.slug]) + '?question=answer&amp;wait=1"' in page
+    )
+    assert not Report.objects.exists()
+    assert "it helped" in shown(client, actors, "?question=answer&wait=1")
+    assert "it helped" in shown(client, actors)
 
 
 def test_it_is_closed_to_those_who_may_not_read_agreement(actors: Actors, client_of: Browser) -> None:

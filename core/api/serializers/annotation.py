@@ -33,18 +33,29 @@ class NextRequest(serializers.Serializer[Any]):
     count = serializers.IntegerField(min_value=0, max_value=MOST_HELD, default=1)
 
 
-class SubmitRequest(NextRequest):
-    """Answers by question key."""
+class AnswersRequest(serializers.Serializer[Any]):
+    """Answers by question key.
+
+    ``classes`` are the ids that classes had when the answers were given, by question key and name: a class that was
+    renamed since is then still the one that was meant.
+    """
 
     answers = serializers.DictField()
+    classes = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()), default=dict
+    )
+
+
+class SubmitRequest(AnswersRequest, NextRequest):
+    """Answers to a lease."""
+
     elapsed_ms = serializers.IntegerField(required=False, allow_null=True)
     comment = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=5000)
 
 
-class CorrectionRequest(serializers.Serializer[Any]):
+class CorrectionRequest(AnswersRequest):
     """New answers for an earlier annotation of one's own."""
 
-    answers = serializers.DictField()
     comment = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=5000)
 
 

@@ -88,7 +88,10 @@ class GoldSummary(Shape):
     """What there is, what could become gold (the first 100), and what looks wrong (the worst 100)."""
 
     questions = GoldQuestion(many=True)
-    usable = serializers.IntegerField(help_text="Open items with gold.")
+    usable = serializers.IntegerField(help_text="Open items with gold that can be handed out.")
+    examples = serializers.IntegerField(
+        help_text="Open items with gold that the guideline shows: never handed out as gold."
+    )
     needed = serializers.IntegerField(help_text="About as many would be handed to one person at the rate.")
     candidates = Candidate(many=True)
     doubtful = Doubtful(many=True)
@@ -158,6 +161,7 @@ def summary_out(
             for one in questions
         ],
         "usable": supply.usable,
+        "examples": supply.examples,
         "needed": supply.needed,
         "candidates": [
             {

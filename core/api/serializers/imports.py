@@ -71,7 +71,7 @@ class ImportOut(ImportLine):
     """An import with its first 100 refused rows and the address of all of them."""
 
     validation = serializers.IntegerField(
-        allow_null=True, help_text="The report on its rows; only items are validated."
+        allow_null=True, help_text="The report on its rows; null for embeddings."
     )
     errors = RefusedRowOut(many=True)  # type: ignore[assignment]
     errors_truncated = serializers.BooleanField()

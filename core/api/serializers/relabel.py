@@ -25,7 +25,7 @@ class RelabelRequest(Shape):
     """Which items, why, to whom, and how.
 
     The list is `items` (ids), or what the `filter` leaves, or follows from the `source`: `agreement`, `guideline`, `errors`,
-    `uncertain`.
+    `uncertain`, and of `drift` with a `validation`.
     """
 
     items = serializers.ListField(
@@ -42,6 +42,9 @@ class RelabelRequest(Shape):
     guideline = serializers.IntegerField(required=False, help_text="The version that made it necessary.")
     doubt = serializers.ChoiceField(
         choices=Doubt.choices, default=Doubt.CONFIDENCE, help_text="Of `errors`: which list."
+    )
+    validation = serializers.IntegerField(
+        required=False, help_text="Of `drift`: the data check of a batch, whose answered items are meant."
     )
     most = serializers.IntegerField(default=MOST_ITEMS, min_value=1, max_value=MOST_ITEMS)
     drawn = serializers.IntegerField(

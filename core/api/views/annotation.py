@@ -109,6 +109,7 @@ class SubmitAnnotation(APIView):
             comment=sent.get("comment", ""),
             have=[one for one in sent["have"] if one != lease_id],
             count=sent["count"],
+            classes=sent["classes"],
         )
         stored = annotations.submit(request_actor(request), lease_id, key, work)
         member = stored.annotation.annotator
@@ -202,9 +203,8 @@ class OneAnnotation(APIView):
         body = shapes.CorrectionRequest(data=request.data)
         body.is_valid(raise_exception=True)
         key = _key(request) if "Idempotency-Key" in request.headers else ""
-        made = annotations.correct(
-            own.pk, body.validated_data["answers"], key, body.validated_data.get("comment")
-        )
+        sent = body.validated_data
+        made = annotations.correct(own.pk, sent["answers"], key, sent.get("comment"), sent["classes"])
         return Response({"annotation": shapes.annotation_out(made.annotation, answers_of(made.annotation))})
 
 

@@ -89,7 +89,7 @@ class Annotations(APIView):
         operation_id="export_annotations",
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        """One row per answer, ordered by item, as a file of the format asked for."""
+        """One row per answer, ordered by item, as a file of the format asked for. What tells gold is for leads."""
         found = allowed_parameters(
             request,
             ("format", "annotators", "lossless", "question", "batch", "annotator", "since", "revisions"),
@@ -101,6 +101,7 @@ class Annotations(APIView):
             real_names=may_name(member, _one_of(found, "annotators", ANNOTATORS)),
             question=found.get("question"),
             batch=_batch(found),
+            reader=member,
             annotator=found.get("annotator"),
             since=_moment(found["since"]) if "since" in found else None,
             all_revisions=_one_of(found, "revisions", REVISIONS) == "all",
@@ -117,7 +118,7 @@ class Labels(APIView):
         operation_id="export_labels",
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        """One row per item and question that has answers or gold. A tie is told, never broken."""
+        """One row per item and question that has answers or, for leads, gold. A tie is told, never broken."""
         found = allowed_parameters(request, ("format", "annotators", "lossless", "question", "batch", "rule"))
         member = get_membership(request_actor(request), slug, Action.LABELS_READ)
         wanted = Wanted(
@@ -126,6 +127,7 @@ class Labels(APIView):
             real_names=may_name(member, _one_of(found, "annotators", ANNOTATORS)),
             question=found.get("question"),
             batch=_batch(found),
+            reader=member,
             rule=_one_of(found, "rule", RULES),
         )
         return _file(member.project, "labels", export_labels, wanted)

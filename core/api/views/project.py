@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.access import Action, get_membership, may_create_projects
+from core.access import Action, get_membership, may_create_projects, role_may
 from core.api.authentication import request_actor
 from core.api.etags import etag_of, version_from
 from core.api.pagination import allowed_parameters
@@ -221,7 +221,9 @@ class Guidelines(APIView):
         """All versions, oldest first. The ETag is what a new version may send back, so that none is passed by."""
         allowed_parameters(request, ())
         member = get_membership(request_actor(request), slug, Action.GUIDELINE_READ)
-        versions = list(whole_versions_of(member.project, items=False).order_by("number"))
+        # Who may write sees every example: what is sent back without one would drop it.
+        reader = None if role_may(member.role, Action.GUIDELINE_EDIT) else member
+        versions = list(whole_versions_of(member.project, items=False, reader=reader).order_by("number"))
         newest = versions[-1].number if versions else 0
         return Response(
             [shapes.guideline_out(version) for version in versions], headers={"ETag": f'"{newest}"'}
@@ -234,7 +236,7 @@ class Guidelines(APIView):
         operation_id="publish_guideline",
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Put a new version in force; every member is told. Items with gold are refused as examples."""
+        """Put a new version in force; every member is told. Refused: items with gold as examples, and no change."""
         member = get_membership(request_actor(request), slug, Action.GUIDELINE_EDIT)
         body = shapes.GuidelineRequest(data=request.data)
         body.is_valid(raise_exception=True)

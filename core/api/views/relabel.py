@@ -108,10 +108,14 @@ def _wanted(member: Membership, body: dict[str, Any]) -> Wanted:
         raise _wrong("filter", "filter is an object of texts, as in the list of items.")
     if named is not None and filters is not None:
         raise _wrong("filter", "Send items or a filter, not both.")
-    if filters is not None and source in LISTED_BY_SOURCE:
+    validation = _optional(body, "validation")
+    if validation is not None and source != RelabelFor.DRIFT:
+        raise _wrong("validation", "validation belongs to the source drift.")
+    listed = source in LISTED_BY_SOURCE or validation is not None
+    if filters is not None and listed:
         raise _wrong("filter", "A filter cannot be combined with a source that lists items itself.")
     ids = None
-    if named is not None or (filters is None and source not in LISTED_BY_SOURCE):
+    if named is not None or (filters is None and not listed):
         ids = items_named(member.project, named)
     question = body.get("question")
     if question is not None and not isinstance(question, str):
@@ -124,6 +128,7 @@ def _wanted(member: Membership, body: dict[str, Any]) -> Wanted:
         least=_share(body, "least", LEAST),
         guideline=_optional(body, "guideline"),
         doubt=Doubt(_chosen(body, "doubt", Doubt.values, Doubt.CONFIDENCE)),
+        validation=validation,
         most=_number(body, "most", MOST_ITEMS),
         drawn=_number(body, "drawn", 0),
     )

@@ -1,5 +1,6 @@
 """Forms of the people page."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -53,16 +54,28 @@ class MemberForm(forms.Form):
         chosen.choices = roles_up_to(role)
 
 
+class MomentField(forms.DateTimeField):
+    """A moment, of which there is one in UTC: year 1 with an offset may have none."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        """The moment in UTC. Raises ValidationError ``invalid``."""
+        found: datetime | None = super().to_python(value)
+        try:
+            return None if found is None else found.astimezone(UTC)
+        except OverflowError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
 class VoidForm(forms.Form):
     """Which of somebody's answers to take out, and why."""
 
-    since = forms.DateTimeField(
+    since = MomentField(
         label=_("Answered from"),
         required=False,
         help_text=_("Empty for the very first. UTC."),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
-    until = forms.DateTimeField(
+    until = MomentField(
         label=_("Answered before"),
         required=False,
         help_text=_("Empty for all since."),

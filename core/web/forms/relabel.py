@@ -4,9 +4,10 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from core.choices import Doubt, RelabelFor, RelabelTo
-from core.models import GuidelineVersion, Membership
+from core.models import GuidelineVersion, Membership, Validation
 from core.selectors.question import QuestionSpec
 from core.selectors.relabel import LEAST, MOST_DRAWN, MOST_ITEMS
 from core.services.relabel import LONGEST_REASON
@@ -35,6 +36,7 @@ class NewRelabelForm(forms.Form):
             (RelabelFor.AGREEMENT.value, _("what people differ on most")),
             (RelabelFor.UNCERTAIN.value, _("what somebody could not tell")),
             (RelabelFor.ERRORS.value, _("likely errors of the last look")),
+            (RelabelFor.DRIFT.value, _("a batch in which a data check found something")),
             (FILTER, _("what a filter leaves")),
             (IDS, _("these ids")),
         ],
@@ -51,6 +53,7 @@ class NewRelabelForm(forms.Form):
         required=False,
     )
     doubt = forms.ChoiceField(label=_("Which list"), choices=Doubt.choices, required=False)
+    validation = forms.TypedChoiceField(label=_("Data check"), coerce=int, empty_value=None, required=False)
     ids = forms.CharField(
         label=_("Ids of items, one per line"),
         required=False,
@@ -82,6 +85,7 @@ class NewRelabelForm(forms.Form):
         versions: list[GuidelineVersion],
         questions: list[QuestionSpec],
         people: list[Membership],
+        checks: list[Validation],
         n_drawable: int,
         initial: dict[str, Any] | None = None,
     ) -> None:
@@ -99,6 +103,7 @@ class NewRelabelForm(forms.Form):
             "guideline": [(one.number, _version_name(one)) for one in versions],
             "question": [(spec.key, spec.title or spec.key) for spec in questions],
             "members": [(one.pk, one.name) for one in people],
+            "validation": [(one.pk, _check_name(one)) for one in checks],
         }
         for name, choices in named.items():
             self.fields[name].choices = choices  # type: ignore[attr-defined]
@@ -106,6 +111,12 @@ class NewRelabelForm(forms.Form):
             "%(n)s could be drawn. They are sent whatever was answered; on them the page “Did it help” compares before "
             "with after. What is sent because of its answers proves nothing."
         ) % {"n": f"{n_drawable:,}"}
+
+
+def _check_name(check: Validation) -> str:
+    n = len(check.findings)
+    words = ngettext("batch %(batch)s: %(n)s finding", "batch %(batch)s: %(n)s findings", n)
+    return words % {"batch": check.batch.number if check.batch else "", "n": n}
 
 
 def _version_name(version: GuidelineVersion) -> str:

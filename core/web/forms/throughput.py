@@ -14,6 +14,13 @@ class WorkForm(forms.Form):
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
+    def clean_until(self) -> date | None:
+        """A last day before which there are thirty more."""
+        until: date | None = self.cleaned_data["until"]
+        if until is not None and until - date.min < timedelta(days=DAYS):
+            raise forms.ValidationError(_("This day is too early."), code="too-early")
+        return until
+
     def span(self, today: date) -> tuple[date, date]:
         """The days that were asked for; without a beginning the last thirty."""
         asked = self.cleaned_data if self.is_valid() else {}

@@ -62,6 +62,7 @@ PAGE = 25
 BULK = 100
 MOST_PATTERNS = 20
 SECTION = "adjudication"
+DIGITS = frozenset("0123456789")
 NAMES = ("question", "state", "a", "b", "cause", "person", "flagged", "uncertain", "pattern")
 WORDS = {
     "open": gettext_lazy("To settle"),
@@ -274,13 +275,13 @@ def _votes(question: QuestionSpec, values: list[str]) -> list[Json]:
 
 
 def _decision(question: QuestionSpec, current: Any, sent: QueryDict | None, values: list[str]) -> Json:
-    """What the form shows: the classes with their keys 1 to 9, and what is chosen."""
+    """What the form shows: the classes with their keys, those of the label page, and what is chosen."""
     chosen = current if sent is None else value_of(question, sent)
     ticked = set(chosen) if isinstance(chosen, list) else {chosen}
     return {
         "classes": [
-            {"spec": spec, "key": place if place < 10 else "", "chosen": spec.name in ticked}  # noqa: PLR2004 -- one digit
-            for place, spec in enumerate(question.classes, start=1)
+            {"spec": spec, "key": key, "chosen": spec.name in ticked}
+            for spec, key in zip(question.classes, _keys(question), strict=True)
         ],
         "text": "" if chosen is None else as_text(chosen),
         "offers": [] if question.is_choice else list(dict.fromkeys(values))[:9],
@@ -288,6 +289,14 @@ def _decision(question: QuestionSpec, current: Any, sent: QueryDict | None, valu
         "comment": "" if sent is None else sent.get("comment", ""),
         "gold": sent is not None and "gold_candidate" in sent,
     }
+
+
+def _keys(question: QuestionSpec) -> list[str]:
+    """The classes' own keys where they are digits, for letters do other things here; else 1 to 9 in their order."""
+    own = [spec.key for spec in question.classes]
+    if all(key in DIGITS for key in own):
+        return own
+    return [str(place) if place < len(DIGITS) else "" for place in range(1, len(own) + 1)]
 
 
 def _shown(question: QuestionSpec, row: Any) -> str:

@@ -21,6 +21,7 @@ from core.selectors.guideline import (
     touched_by,
     versions_of,
     whole_versions_of,
+    withheld_from,
 )
 from core.selectors.inquiry import inquiry_of
 from core.selectors.question import schema_of
@@ -37,13 +38,14 @@ SECTION = "guideline"
 def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """The version in force with its examples, what changed since the reader last read it, and the list of all."""
     project = membership.project
-    guideline = whole_versions_of(project).filter(pk=project.guideline_id or 0).first()
+    guideline = whole_versions_of(project, reader=membership).filter(pk=project.guideline_id or 0).first()
     read = membership.guideline_read
     unread = guideline is not None and read < guideline.number
     context: dict[str, Any] = {
         "guideline": guideline,
         "html": guideline_html(project, guideline.text) if guideline else "",
         "groups": examples_by_class(project, guideline) if guideline else [],
+        "withheld": withheld_from(membership, guideline) if guideline else 0,
         "versions": versions_of(project),
         "may_edit": role_may(membership.role, Action.GUIDELINE_EDIT),
         "may_read_items": role_may(membership.role, Action.ITEMS_READ),
@@ -57,7 +59,7 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 def _since(membership: Membership, newest: GuidelineVersion) -> dict[str, Any] | None:
     """What changed since the version that somebody read last, and why."""
     project, read = membership.project, membership.guideline_read
-    old = whole_versions_of(project).filter(number=read).first()
+    old = whole_versions_of(project, reader=membership).filter(number=read).first()
     if old is None:
         return None
     later = versions_of(project).filter(number__gt=read)
@@ -83,7 +85,7 @@ def _relabel(membership: Membership, version: GuidelineVersion) -> dict[str, Any
 def version(request: HttpRequest, membership: Membership, number: int) -> HttpResponseBase:
     """One version, and what it changed against another (``against``, else the one before it)."""
     project = membership.project
-    versions = whole_versions_of(project)
+    versions = whole_versions_of(project, reader=membership)
     shown = versions.filter(number=number).first()
     if shown is None:
         raise Http404
@@ -99,6 +101,7 @@ def version(request: HttpRequest, membership: Membership, number: int) -> HttpRe
         "others": versions_of(project).exclude(number=number),
         "html": guideline_html(project, shown.text),
         "groups": examples_by_class(project, shown),
+        "withheld": withheld_from(membership, shown),
         "may_read_items": role_may(membership.role, Action.ITEMS_READ),
     }
     return project_page(request, membership, SECTION, "core/guideline/version.html", context)

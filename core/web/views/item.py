@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import LEADS, Action
-from core.choices import ItemState
+from core.choices import ItemState, Pass
 from core.exceptions import Conflict, DomainError, Invalid, Missing, Stale
 from core.models import Annotation, Item, Membership, Pick
 from core.pipelines.archive import import_archive
@@ -31,6 +31,8 @@ from core.selectors.item import (
     is_done,
     item_of,
     items_of,
+    pass_told,
+    reads_gold,
     shown_name,
     tag_names,
 )
@@ -139,7 +141,8 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
     is_lead = membership.role in LEADS
     # Blind for whoever is about to answer it, also for a lead.
     is_held = holds(membership, item)
-    history = [] if is_held else [_annotation(membership, item, row) for row in history_of(item)]
+    history = [] if is_held else [_annotation(membership, item, row) for row in history_of(item, membership)]
+    sees_gold = reads_gold(membership) and not is_held
     flags = item.flagged.select_related("annotator").order_by("pk")
     context: dict[str, Any] = {
         "item": item,
@@ -149,7 +152,7 @@ def one(request: HttpRequest, membership: Membership, item_id: int) -> HttpRespo
         "is_held": is_held,
         "current": [row for row in history if row["counts"]],
         "earlier": [row for row in history if not row["counts"]],
-        "gold": [] if is_held else [(key, as_text(value)) for key, value in gold_of(item).items()],
+        "gold": [(key, as_text(value)) for key, value in gold_of(item).items()] if sees_gold else [],
         "picks": [] if is_held else [_pick(one) for one in _picks_of(item)],
         "flags": [{"name": shown_name(flag.annotator, membership), "flag": flag} for flag in flags],
         "versions": [
@@ -182,6 +185,7 @@ def _pick(pick: Pick) -> dict[str, Any]:
 def _annotation(membership: Membership, item: Item, row: Annotation) -> dict[str, Any]:
     return {
         "row": row,
+        "pass": Pass(pass_told(row.pass_kind, membership)).label,
         "name": shown_name(row.annotator, membership),
         "answers": [(key, as_text(value)) for key, value in answers_of(row).items()],
         "counts": row.current and not row.voided and row.item_version == item.version,

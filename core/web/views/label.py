@@ -1,26 +1,38 @@
-"""The label page: what its scripts start from. It writes nothing; the API hands out and takes in."""
+"""The label page: what its scripts start from, and the guideline's examples.
+
+It writes nothing; the API hands out and takes in.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from core.access import Action, role_may
-from core.models import Membership
-from core.selectors.guideline import guideline_html
+from core.models import GuidelineExample, GuidelineVersion, LabelClass, Membership
+from core.selectors.guideline import (
+    changes_between,
+    examples_by_class,
+    guideline_html,
+    whole_versions_of,
+    withheld_from,
+)
 from core.selectors.project import question_document
 from core.selectors.question import QuestionSpec, schema_of
 from core.web.access import project_view
 
 AHEAD = 5
 OFFLINE_AHEAD = 20
+N_TONES = 8
+FEW_EXAMPLES = 3  # so many are shown unfolded
 SERVICE_WORKER = Path(settings.BASE_DIR) / "static" / "js" / "service-worker.js"
 
 
@@ -53,6 +65,51 @@ def trial(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     return render(request, "core/label/page.html", {"boot": boot, "project": membership.project})
 
 
+@require_safe
+@never_cache
+@project_view(Action.GUIDELINE_READ)
+def examples(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    """The examples of the version in force for the instructions, asked for when they are opened: ``{"html": …}``.
+
+    Those that were added since the reader last read the guideline are marked, as its page says what changed.
+    """
+    project = membership.project
+    version = whole_versions_of(project, reader=membership).filter(pk=project.guideline_id or 0).first()
+    if version is None:
+        return JsonResponse({"html": ""})
+    new = _new_to(membership, version)
+    groups = examples_by_class(project, version)
+    n_shown = sum(len(group.examples) for group in groups)
+    context = {
+        "groups": [
+            {
+                "label_class": group.label_class,
+                "tone": _tone(group.label_class),
+                "examples": [(one, one.example in new) for one in group.examples],
+                "n_new": sum(one.example in new for one in group.examples),
+            }
+            for group in groups
+        ],
+        "unfolded": n_shown <= FEW_EXAMPLES,
+        "withheld": withheld_from(membership, version),
+    }
+    return JsonResponse({"html": render_to_string("core/label/_examples.html", context, request)})
+
+
+def _tone(spec: LabelClass | None) -> int | None:
+    """The colour of a class as the answers below the item have it."""
+    return None if spec is None else spec.colour % N_TONES
+
+
+def _new_to(membership: Membership, version: GuidelineVersion) -> set[GuidelineExample]:
+    """The examples that came since the version that somebody read last; none where they have read none."""
+    project, read = membership.project, membership.guideline_read
+    if not 0 < read < version.number:
+        return set()
+    old = whole_versions_of(project, reader=membership).filter(number=read).first()
+    return {one.example for one in changes_between(project, old, version).added} if old else set()
+
+
 def _training(membership: Membership) -> dict[str, str] | None:
     """The round that this person has yet to pass."""
     training = membership.training_round
@@ -77,7 +134,8 @@ def _boot(membership: Membership) -> dict[str, Any]:
 
 
 def _question(spec: QuestionSpec) -> dict[str, Any]:
-    return {**question_document(spec), "min": spec.minimum, "max": spec.maximum}
+    ids = {one.name: one.id for one in spec.classes}
+    return {**question_document(spec), "min": spec.minimum, "max": spec.maximum, "ids": ids}
 
 
 def _addresses(membership: Membership) -> dict[str, str]:
@@ -93,6 +151,7 @@ def _addresses(membership: Membership) -> dict[str, str]:
         "drafts": reverse("api:drafts"),
         "inquiries": reverse("api:inquiries", args=[slug]),
         "guideline_read": reverse("guideline_read", args=[slug]),
+        "examples": reverse("label_examples", args=[slug]),
         "home": reverse("project", args=[slug]),
         "sign_in": f"{reverse('sign_in')}?next={reverse('label', args=[slug])}",
         "sign_out": reverse("sign_out"),

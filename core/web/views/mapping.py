@@ -235,7 +235,7 @@ def facts(found: Json) -> list[str]:
     ]
     if rows["gold"] or rows["predictions"]:
         sentences.append(
-            _("So are %(gold)s gold values and %(predictions)s predictions.")
+            _("The same goes for gold (%(gold)s) and predictions (%(predictions)s).")
             % {"gold": f"{rows['gold']:,}", "predictions": f"{rows['predictions']:,}"}
         )
     if labels is not None:

@@ -2,11 +2,12 @@
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,14 +15,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import Action, get_membership, rank
-from core.exceptions import Conflict, DomainError, Invalid, NotAllowed
-from core.models import Membership
+from core.choices import JobKind, JobState
+from core.exceptions import Conflict, DomainError, Invalid, Missing, NotAllowed, TooMany
+from core.models import Job, Membership
 from core.selectors.erasure import ErasureCounts, count_erasure
+from core.selectors.health import worker_seen
+from core.selectors.job import UNFINISHED
 from core.selectors.membership import find_member, open_invitations, page_of_members, resettable, roles_in
 from core.selectors.site import public_address
-from core.selectors.void import Span, VoidCounts, voids_of
+from core.selectors.void import Span, VoidCounts, find_void_job, void_jobs_to_tell, voids_of
 from core.services.account import make_reset_link
 from core.services.erasure import erase_person
+from core.services.job import request_cancel
 from core.services.membership import (
     MemberChanges,
     change_member,
@@ -30,7 +35,7 @@ from core.services.membership import (
     withdraw_invitation,
 )
 from core.services.pause import pause_member, resume_member
-from core.services.void import preview_void, undo_void, void_annotations
+from core.services.void import preview_void, start_undo, start_void, undo_void, void_annotations
 from core.web.forms.people import EraseForm, InvitationForm, MemberForm, VoidForm
 from core.web.pages import page_actor, project_page, tell_form
 
@@ -93,6 +98,7 @@ def _page(
     users = [member.user for member in page.members if member.user]
     may_reset = resettable(viewer.user, users) if viewer.user else set()
     former = page_of_members(viewer.project, active=False, named=named, size=PER_PAGE)
+    jobs = void_jobs_to_tell(viewer.project_id)
     context = {
         "rows": [_row(viewer, member, may_reset) for member in page.members],
         "n_members": sum(roles_in(viewer.project).values()),
@@ -104,6 +110,8 @@ def _page(
         "more_former": former.next is not None,
         "invitations": open_invitations(viewer.project),
         "voids": voids_of(viewer.project_id)[:MOST_VOIDS],
+        "void_jobs": [_void_job(viewer, job) for job in jobs],
+        "coming_back": {job.arguments.get("void") for job in jobs if job.state in UNFINISHED},
         "form": form or InvitationForm(viewer.role),
         **context,
     }
@@ -119,8 +127,42 @@ def _viewer(request: HttpRequest, slug: str, action: Action = Action.MEMBERS_EDI
 @require_safe
 @login_required
 def index(request: HttpRequest, slug: str) -> HttpResponse:
-    """Everybody in the project, and the open invitations."""
-    return _page(request, _viewer(request, slug, Action.MEMBERS_READ))
+    """Everybody in the project, and the open invitations; ``void_job``: only this job."""
+    viewer = _viewer(request, slug, Action.MEMBERS_READ)
+    if "void_job" in request.GET:
+        return _void_job_part(request, viewer)
+    return _page(request, viewer)
+
+
+def _void_job_part(request: HttpRequest, viewer: Membership) -> HttpResponse:
+    """A job that takes answers out, asked again every second; at its end the page reloads."""
+    try:
+        job_id = UUID(request.GET["void_job"])
+    except ValueError:
+        raise Missing from None
+    told = _void_job(viewer, find_void_job(viewer.project_id, job_id))
+    context = {"told": told, "worker_missing": not worker_seen()[0]}
+    response = render(request, "core/people/_void_job.html", context)
+    if told["job"].state not in UNFINISHED:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _void_job(viewer: Membership, job: Job) -> dict[str, Any]:
+    """What takes answers out, or puts them back, in the background."""
+    slug, member_id = viewer.project.slug, job.arguments["member"]
+    name = find_member(viewer.project, member_id).name
+    back = job.kind == JobKind.VOID_UNDO
+    if job.state == JobState.FAILED:
+        title = _("The answers of %s were not put back") if back else _("No answers of %s were taken out")
+    else:
+        title = _("Answers of %s are being put back") if back else _("Answers of %s are being taken out")
+    return {
+        "job": job,
+        "title": title % name,
+        "poll_url": f"{reverse('people', args=[slug])}?{urlencode({'void_job': job.pk})}",
+        "cancel_url": f"{reverse('member_void', args=[slug, member_id])}?cancel=1",
+    }
 
 
 @never_cache
@@ -235,9 +277,19 @@ def resume(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def void(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
-    """Take somebody's answers out of the counts: what it would do, in numbers, then do it."""
+    """Take somebody's answers out of the counts: what it would do, in numbers, then do it.
+
+    Posted with ``cancel``, end the job that is at it.
+    """
     viewer = _viewer(request, slug)
     member = find_member(viewer.project, member_id)
+    under_way = [
+        job
+        for job in void_jobs_to_tell(viewer.project_id)
+        if job.state in UNFINISHED and job.arguments["member"] == member.pk
+    ]
+    if request.method == "POST" and "cancel" in request.GET:
+        return _void_cancel(request, slug, under_way)
     asked = request.POST if request.method == "POST" else request.GET
     form = VoidForm(asked or None, looks=request.method != "POST")
     counts = None
@@ -245,7 +297,11 @@ def void(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
         span = form.span()
         try:
             if request.method == "POST":
-                _void, done = void_annotations(viewer, member.pk, form.cleaned_data["reason"], span)
+                reason = form.cleaned_data["reason"]
+                if start_void(viewer, member.pk, reason, span) is not None:
+                    messages.info(request, _("That many answers are taken out in the background."))
+                    return redirect(f"{reverse('people', args=[slug])}#voids")
+                _void, done = void_annotations(viewer, member.pk, reason, span)
                 words = ngettext(
                     "%d answer is taken out of the counts. It can be put back below.",
                     "%d answers are taken out of the counts. They can be put back below.",
@@ -254,13 +310,30 @@ def void(request: HttpRequest, slug: str, member_id: int) -> HttpResponse:
                 messages.success(request, words % done.annotations)
                 return redirect(f"{reverse('people', args=[slug])}#voids")
             counts = preview_void(viewer, member.pk, span)
-        except (Invalid, Conflict, NotAllowed) as error:
+        except (Invalid, Conflict, NotAllowed, TooMany) as error:
             tell_form(form, error)
     if not form.is_bound:
         counts = preview_void(viewer, member.pk, Span()) if rank(member.role) <= rank(viewer.role) else None
-    context = {"member": member, "form": form, "counts": counts, "facts": _void_facts(counts)}
+    context = {
+        "member": member,
+        "form": form,
+        "counts": counts,
+        "facts": _void_facts(counts),
+        "void_jobs": [_void_job(viewer, job) for job in under_way],
+    }
     status = 422 if form.errors else 200
     return project_page(request, viewer, "people", "core/people/void.html", context, status=status)
+
+
+def _void_cancel(request: HttpRequest, slug: str, jobs: list[Job]) -> HttpResponse:
+    try:
+        for job in jobs:
+            request_cancel(job.pk)
+    except Conflict as error:  # it has ended meanwhile
+        messages.error(request, error.detail)
+    else:
+        messages.info(request, _("It is being cancelled; nothing of it is done."))
+    return redirect(f"{reverse('people', args=[slug])}#voids")
 
 
 def _void_facts(counts: VoidCounts | None) -> list[str]:
@@ -296,8 +369,11 @@ def void_undo(request: HttpRequest, slug: str, void_id: int) -> HttpResponse:
     """Put answers back into the counts."""
     viewer = _viewer(request, slug)
     try:
+        if start_undo(viewer, void_id) is not None:
+            messages.info(request, _("That many answers are put back in the background."))
+            return redirect(f"{reverse('people', args=[slug])}#voids")
         _void, restored = undo_void(viewer, void_id)
-    except (Conflict, NotAllowed) as error:
+    except (Conflict, NotAllowed, TooMany) as error:
         messages.error(request, error.detail)
     else:
         words = ngettext("%d answer counts again.", "%d answers count again.", restored.annotations)
@@ -347,8 +423,8 @@ def _erase_facts(counts: ErasureCounts) -> list[str]:
         )
         % counts.answers,
         ngettext(
-            "%d comment, note or question of theirs is emptied.",
-            "%d comments, notes and questions of theirs are emptied.",
+            "%d comment, note, question or reply of theirs is emptied.",
+            "%d comments, notes, questions and replies of theirs are emptied.",
             counts.texts,
         )
         % counts.texts,

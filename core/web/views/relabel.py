@@ -25,6 +25,7 @@ from core.selectors.relabel import (
     Found,
     Skipped,
     Wanted,
+    checks_of_batches,
     items_named,
     items_wanted,
     n_drawable,
@@ -44,6 +45,7 @@ from core.web.pages import project_page, tell_form
 PAGE = 25
 SECTION = "relabels"
 MOST_PEOPLE = 200
+MOST_CHECKS = 50
 SKIPPED = {
     Skipped.NOT_HERE: gettext_lazy("gone"),
     Skipped.NOT_OPEN: gettext_lazy("withdrawn or with the lead"),
@@ -139,13 +141,16 @@ def _forms(request: HttpRequest, membership: Membership) -> tuple[NewRelabelForm
     data = request.POST if request.method == "POST" else None
     asked = request.GET
     initial = {
-        name: asked[name] for name in ("source", "guideline", "least", "to", "reason") if name in asked
+        name: asked[name]
+        for name in ("source", "guideline", "validation", "least", "to", "reason")
+        if name in asked
     }
     form = NewRelabelForm(
         data,
         versions=list(project.guidelines.filter(number__gt=1).order_by("-number")),
         questions=list(schema_of(project).questions),
         people=list(reachable_people(project).order_by("pk")),
+        checks=list(checks_of_batches(project)[:MOST_CHECKS]),
         n_drawable=n_drawable(project),
         initial=initial,
     )
@@ -169,6 +174,7 @@ def _asked(membership: Membership, form: NewRelabelForm, filters: FilterForm) ->
         least=fields["least"] or LEAST,
         guideline=guideline,
         doubt=Doubt(fields["doubt"] or Doubt.CONFIDENCE),
+        validation=fields["validation"],
         most=fields["most"],
         drawn=fields["drawn"],
     )

@@ -5,9 +5,11 @@ from datetime import date
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from core.access import LEADS, Action
+from core.exceptions import Invalid
 from core.models import Membership
 from core.pipelines.throughput import work_file
 from core.selectors.throughput import WorkDay, work_of
@@ -46,8 +48,10 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 @require_safe
 @project_view(Action.OWN_WORK_READ)
 def table(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """The same as CSV."""
-    _form, _since, _until, rows = _rows(request, membership)
+    """The same as CSV. Raises Invalid ``bad-filter``."""
+    form, _since, _until, rows = _rows(request, membership)
+    if form.errors:
+        raise Invalid("bad-filter", _("The days are not of the form 2026-03-01, or too early."))
     return StreamingHttpResponse(
         work_file(rows),
         content_type="text/csv; charset=utf-8",

@@ -16,8 +16,9 @@ from django.views.decorators.http import require_safe
 from core.access import LEADS, Action
 from core.exceptions import Missing
 from core.models import Membership
-from core.pipelines.report import Kept, Kind, kept_report
+from core.pipelines.report import Kept, Kind, kept_at, kept_report
 from core.pipelines.timeline_table import TABLES, table_csv
+from core.selectors.progress import progress_of
 from core.selectors.question import QuestionSpec, schema_of
 from core.templatetags.charts import COURSE_HEIGHT, COURSE_LEFT, course
 from core.web import timeline_words as words
@@ -27,6 +28,8 @@ from core.web.pages import project_page
 Json = dict[str, Any]
 SECTION = "timeline"
 MEASURES = ("alpha", "percent")
+MOST_AT_ONCE = 20_000  # answers; of more the first report is made while the page says so
+TOO_NEAR = 4.0  # per cent of the width of the picture
 
 
 @require_safe
@@ -38,13 +41,17 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     if not questions:
         return project_page(request, membership, SECTION, "core/timeline/page.html", {"report": None})
     question = _question(request, questions)
+    if _is_long(request, membership, question):
+        url = f"{request.path}?{urlencode({'question': question.key, 'wait': 1})}"
+        context: Json = {"report": None, "question": question, "wait_url": url}
+        return project_page(request, membership, SECTION, "core/timeline/page.html", context)
     kept = _report(request, membership, question)
     report = kept.body
     title, lead = words.headline(report)
     is_lead = membership.role in LEADS
     slug = membership.project.slug
     rows = [_row(membership, number, change) for number, change in enumerate(report["changes"], start=1)]
-    context: Json = {
+    context = {
         "report": report,
         "stale": kept.stale,
         "as_of": datetime.fromisoformat(report["as_of"]),
@@ -87,9 +94,21 @@ def _question(request: HttpRequest, questions: Sequence[QuestionSpec]) -> Questi
     return found
 
 
+def _is_long(request: HttpRequest, membership: Membership, question: QuestionSpec) -> bool:
+    """Whether there is no report yet, making it takes long, and nobody has said that they wait for it."""
+    project = membership.project
+    if {"wait", "fresh"} & request.GET.keys() or progress_of(project.pk).annotations <= MOST_AT_ONCE:
+        return False
+    return kept_at(project, Kind.TIMELINE, _asked(question)) is None
+
+
+def _asked(question: QuestionSpec) -> Json:
+    return {"question": question.key}
+
+
 def _report(request: HttpRequest, membership: Membership, question: QuestionSpec) -> Kept:
     fresh = request.GET.get("fresh") == "1"
-    return kept_report(membership.project, Kind.TIMELINE, {"question": question.key}, fresh=fresh)
+    return kept_report(membership.project, Kind.TIMELINE, _asked(question), fresh=fresh)
 
 
 def _row(membership: Membership, number: int, change: Json) -> Json:
@@ -181,11 +200,14 @@ def _plot(report: Json) -> Json:
     plot: Json = course(points, summary, _("alpha; the numbers are the changes"))
     ends = [datetime.fromisoformat(point["at"]).timestamp() for point in report["course"]]
     width = 98.0 - COURSE_LEFT
-    marks = []
+    marks: list[Json] = []
     for number, change in enumerate(report["changes"], start=1):
         place = _place(datetime.fromisoformat(change["at"]).timestamp(), ends)
-        across = 100 * min(max((place + 0.5) / len(ends), 0.0), 1.0)
-        marks.append({"number": number, "x": f"{COURSE_LEFT + width * across / 100:.2f}%"})
+        across = COURSE_LEFT + width * min(max((place + 0.5) / len(ends), 0.0), 1.0)
+        if marks and across - marks[-1]["across"] < TOO_NEAR:  # their numbers would lie on each other
+            marks[-1]["last"] = number
+        else:
+            marks.append({"number": number, "across": across, "x": f"{across:.2f}%"})
     return {**plot, "marks": marks, "bottom": COURSE_HEIGHT + 6}
 
 

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.access import Action
 from core.choices import Gate, JobKind
-from core.exceptions import DomainError, Missing
-from core.models import Membership, Validation, ValidationRule
-from core.pipelines.validation import change_data_schema, preview_rule, save_rule
+from core.exceptions import DomainError, Invalid, Missing, Stale
+from core.models import DataSchema, Membership, Validation, ValidationRule
+from core.pipelines.validation import beside_last_batch, change_data_schema, preview_rule, save_rule
 from core.selectors.job import unfinished_jobs
 from core.selectors.validation import (
     batch_called,
@@ -29,9 +29,17 @@ from core.selectors.validation import (
 )
 from core.services.validation import remove_rule, start_validation
 from core.web.access import project_view
-from core.web.forms.validation import RULES, RuleForm, SchemaForm
+from core.web.forms.validation import (
+    MOST_ROWS,
+    RULES,
+    FieldForm,
+    RuleForm,
+    SchemaFields,
+    SchemaForm,
+    VersionForm,
+)
 from core.web.pages import project_page, tell_form
-from core.web.validation_words import TONES, headline, name_of, shown
+from core.web.validation_words import TONES, crossed_words, field_words, headline, name_of, shown
 
 Json = dict[str, Any]
 MOST_REPORTS = 100
@@ -108,35 +116,99 @@ def one(request: HttpRequest, membership: Membership, validation_id: int) -> Htt
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_view(Action.IMPORTS_EDIT)
 def schema(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """The schema in force, a new version of it, and what earlier ones changed; ``batch`` checks one again."""
-    project = membership.project
+    """The schema in force and a new version of it, by the field or as JSON; ``batch`` checks one again."""
     if request.method == "POST" and "batch" in request.POST:
         return _check_again(request, membership)
-    form = SchemaForm.of(request.POST or None, newest_data_schema(project.pk))
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
+    newest = newest_data_schema(membership.project_id)
+    many = newest is not None and len(newest.document["fields"]) > MOST_ROWS
+    if "document" in request.POST or "json" in request.GET or many:
+        return _schema_as_json(request, membership, newest, many=many)
+    version, fields = VersionForm.of(request.POST or None, newest), SchemaFields(request.POST or None, newest)
+    refused = _refused_fields(version, fields, newest) if request.method == "POST" else 0
+    if request.method == "POST" and not refused:
         try:
-            made = change_data_schema(
-                membership, said["document"], said["note"], said["number"], check=said["check"]
-            )
+            if "preview" not in request.POST:
+                return _new_version(request, membership, version.cleaned_data, fields.document())
+            beside_last_batch(membership.project, fields.document())
+        except DomainError as error:
+            refused = 412 if error.code == "stale" else 422
+            if not (isinstance(error, Invalid) and fields.tell(error)):
+                tell_form(version, error)
+    context = {"form": version, **_rows(membership, fields, readable=not refused)}
+    return _schema_page(request, membership, context, refused or 200)
+
+
+def _refused_fields(version: VersionForm, fields: SchemaFields, newest: DataSchema | None) -> int:
+    """The status with which a form is refused before it is read as a document; 0 where it is not."""
+    if not version.is_valid():
+        return 422
+    if version.cleaned_data["number"] != (newest.number if newest else 0):
+        tell_form(version, Stale("stale", _("Somebody has changed the schema since you read it.")))
+        return 412
+    return 0 if fields.is_valid() else 422
+
+
+def _schema_as_json(
+    request: HttpRequest, membership: Membership, newest: DataSchema | None, *, many: bool
+) -> HttpResponse:
+    form = SchemaForm.of(request.POST or None, newest)
+    status = 422 if form.errors else 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _new_version(request, membership, form.cleaned_data, form.cleaned_data["document"])
         except DomainError as error:
             tell_form(form, error)
             status = 412 if error.code == "stale" else 422
-            return _schema_page(request, membership, form, status)
-        messages.success(request, _("Version %d of the schema is in force.") % made.number)
-        return redirect("validations", project.slug)
-    return _schema_page(request, membership, form, 422 if form.errors else 200)
+    return _schema_page(request, membership, {"form": form, "as_json": True, "many": many}, status)
 
 
-def _schema_page(request: HttpRequest, membership: Membership, form: SchemaForm, status: int) -> HttpResponse:
+def _new_version(request: HttpRequest, membership: Membership, said: Json, document: Any) -> HttpResponse:
+    made = change_data_schema(membership, document, said["note"], said["number"], check=said["check"])
+    messages.success(request, _("Version %d of the schema is in force.") % made.number)
+    return redirect("validations", membership.project.slug)
+
+
+def _rows(membership: Membership, fields: SchemaFields, *, readable: bool) -> Json:
+    """A row for each field: its form, what it says, what the newest batch would say, and where that crosses it."""
+    document = fields.document() if readable else {"fields": fields.before}
+    beside = beside_last_batch(membership.project, document)
+    inferred = beside["fields"] if beside else {}
+    crossed: dict[str, list[str]] = {}
+    for one in beside["crossed"] if beside else ():
+        crossed.setdefault(one["field"], []).append(crossed_words(one))
+    rows = [_field_row(one, document["fields"], inferred, crossed) for one in fields.forms]
+    return {
+        "fields": fields.formset,
+        "rows": rows,
+        "beside": beside,
+        "n_crossed": sum(len(row["crossed"]) for row in rows),
+        "names": sorted(set(inferred) - set(fields.before)),
+        "previewed": fields.formset.is_bound and readable,
+        "has_errors": any(one.errors for one in fields.forms),
+    }
+
+
+def _field_row(form: FieldForm, now: Json, inferred: Json, crossed: dict[str, list[str]]) -> Json:
+    name = form.called
+    return {
+        "form": form,
+        "name": name,
+        "now": field_words(now[name]) if name in now else "",
+        "inferred": field_words(inferred[name]) if name in inferred else "",
+        "crossed": crossed.get(name, []) if name in now else [],
+        "open": bool(form.errors) or (form.is_bound and form.has_changed()),
+    }
+
+
+def _schema_page(request: HttpRequest, membership: Membership, context: Json, status: int) -> HttpResponse:
     versions = list(data_schemas_of(membership.project_id)[: MOST_VERSIONS + 1])
     before = {one.number: one.document for one in versions}
     told = [
         {"version": one, "changes": schema_difference(one.document, before.get(one.number - 1))}
         for one in versions[:MOST_VERSIONS]
     ]
-    context = {"form": form, "versions": told, "schema": versions[0] if versions else None}
-    return _page(request, membership, "schema", context, status)
+    shared = {"versions": told, "schema": versions[0] if versions else None}
+    return _page(request, membership, "schema", {**shared, **context}, status)
 
 
 def _check_again(request: HttpRequest, membership: Membership) -> HttpResponse:

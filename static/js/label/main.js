@@ -53,6 +53,7 @@ class LabelPage {
       project: boot.project.slug,
       urls: boot.urls,
       settings: boot.settings,
+      questions: boot.questions,
       store,
       api: this.api,
       changed: () => this.changed(),
@@ -449,6 +450,13 @@ class LabelPage {
     const version = boot.guideline?.version ?? 0;
     const changed = this.guidelineRead > 0 && this.guidelineRead < version;
     this.view.fillGuideline(changed ? this.view.say("guideline_changed", { n: version }) : "");
+    void this.fillExamples();
+  }
+
+  /** Fetched each time: an example of an item that was still to be labelled appears once it is answered. */
+  async fillExamples() {
+    const { status, json } = await this.api.request("GET", boot.urls.examples);
+    this.view.fillExamples(status === 200 && json ? json.html : null);
   }
 
   /** The version that this person has read: as the server knows it, or as this browser does. */

@@ -189,8 +189,8 @@ export class Api {
  *  `changed` is called after every change that a person could see, `learned` with what the server says about an
  *  answer of a training round. */
 export class Outbox {
-  constructor({ project, urls, settings, store, api, changed, learned }) {
-    Object.assign(this, { project, urls, settings, store, api, changed, learned });
+  constructor({ project, urls, settings, questions, store, api, changed, learned }) {
+    Object.assign(this, { project, urls, settings, questions, store, api, changed, learned });
     this.drafts = [];
     this.leases = [];
     this.entries = [];
@@ -275,9 +275,19 @@ export class Outbox {
     return this.lastSeq;
   }
 
+  /** Answers as they are sent: with the ids that the classes had on this page, whose names may change meanwhile. */
+  content(answers) {
+    const classes = {};
+    for (const { key, ids } of this.questions) {
+      const names = [answers[key]].flat().filter((name) => Object.hasOwn(ids, name));
+      if (names.length) classes[key] = Object.fromEntries(names.map((name) => [name, ids[name]]));
+    }
+    return { answers, classes };
+  }
+
   /** Answer a lease. Returns at once; the answer is stored and sent behind. */
   answer(lease, answers, elapsed) {
-    const entry = this.entry("annotation", lease, { answers, elapsed_ms: Math.round(elapsed) });
+    const entry = this.entry("annotation", lease, { ...this.content(answers), elapsed_ms: Math.round(elapsed) });
     const record = { key: entry.key, seq: entry.seq, lease: lease.id, item: lease.item, answers, annotation: null };
     const dropped = this.pushRecent(record);
     this.add(entry, [["recent", "put", record], ...dropped]);
@@ -369,7 +379,7 @@ export class Outbox {
     record.answers = answers;
     const more = this.recent.includes(record) ? [["recent", "put", record]] : [];
     if (unsent) {
-      unsent.body = { ...unsent.body, answers };
+      unsent.body = { ...unsent.body, ...this.content(answers) };
       void this.keep(unsent, more);
     } else if (refused) {
       this.retry(refused, answers, more, record);
@@ -382,7 +392,7 @@ export class Outbox {
         annotation: record.annotation,
         lease: record.lease,
         item: record.item,
-        body: { answers },
+        body: this.content(answers),
         at: Date.now(),
         attempts: 0,
         state: "waiting",
@@ -395,8 +405,9 @@ export class Outbox {
   }
 
   /** Send a refused entry again, under a new key because its content or the reason has changed. */
-  retry(entry, answers = entry.body.answers, more = [], record = this.recent.find((one) => one.key === entry.key)) {
-    const again = { ...entry, key: uuid(), state: "waiting", attempts: 0, at: Date.now(), body: { ...entry.body, answers } };
+  retry(entry, answers = null, more = [], record = this.recent.find((one) => one.key === entry.key)) {
+    const body = answers ? { ...entry.body, ...this.content(answers) } : entry.body;
+    const again = { ...entry, key: uuid(), state: "waiting", attempts: 0, at: Date.now(), body };
     for (const field of ["sent", "code", "reason", "errors", "notBefore"]) delete again[field];
     this.entries = this.entries.map((other) => (other === entry ? again : other));
     const changes = [["outbox", "delete", entry.key], ...more];
@@ -629,7 +640,7 @@ export class Outbox {
     const changes = [["outbox", "put", entry]];
     // A correction that waited behind a refused answer has nothing to correct: it becomes its content.
     for (const later of this.entries.filter((one) => one.of === entry.key && one.state === "waiting")) {
-      entry.body = { ...entry.body, answers: later.body.answers };
+      entry.body = { ...entry.body, ...later.body };
       this.entries = this.entries.filter((other) => other !== later);
       changes.push(["outbox", "delete", later.key]);
     }

@@ -542,6 +542,17 @@ export class View {
     byId("guideline-note").hidden = !note;
   }
 
+  /** `html` of the server's template; null when it could not be had. What was shown before stays, as it was opened. */
+  fillExamples(html) {
+    const place = byId("guideline-examples");
+    if (html === null) {
+      if (!place.children.length) setText(place, this.say("examples_away"));
+    } else if (html !== this.examples) {
+      this.examples = html;
+      place.innerHTML = html;
+    }
+  }
+
   fillRecent(records, stateOf, open) {
     byId("recent-none").hidden = records.length > 0;
     byId("recent-list").replaceChildren(
