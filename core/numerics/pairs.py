@@ -206,7 +206,8 @@ def _figures(t: _Tables, weights: Weights) -> tuple[Floats, list[Figure]]:
     kappa = (percent - expected) / room
     rest = (1 - kappa)[t.pair]
     spread = same - (beside_a[t.of_first] + beside_b[t.of_second]) * rest
-    centre = kappa - expected * (1 - kappa)  # the mean of the spread: taken off first, lest large squares cancel
+    # The mean of the spread is taken off before squaring: else large squares cancel to a little above 0.
+    centre = kappa - expected * (1 - kappa)
     variance = t.per_pair(t.share * (spread - centre[t.pair]) ** 2)
     se = np.sqrt(variance / t.shared) / room
     return np.minimum(percent, 1.0), _kappa_figures(np.minimum(kappa, 1.0), se, t.shared, one_class)
