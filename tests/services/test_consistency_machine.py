@@ -78,10 +78,14 @@ index = st.integers(0, 10**6)
 
 @dataclass
 class Chain:
-    """What one person said of one item, revision by revision; the last one counts unless it is voided."""
+    """What one person said of one item, revision by revision; the last one counts unless it is voided.
+
+    ``shown``: the last time they were asked by name, with the others' label in sight.
+    """
 
     said: list[tuple[int, str]] = field(default_factory=list)
     void: int | None = None
+    shown: bool = False
 
 
 @dataclass
@@ -100,6 +104,10 @@ class State:
     def counted(self) -> dict[tuple[str, int], tuple[int, str]]:
         """What counts, as it was said."""
         return {key: chain.said[-1] for key, chain in self.chains.items() if chain.void is None}
+
+    def independent(self) -> dict[tuple[str, int], tuple[int, str]]:
+        """What of it counts between people: said without seeing what others said."""
+        return {key: said for key, said in self.counted().items() if not self.chains[key].shown}
 
     def classes(self) -> tuple[dict[int, str], dict[int, int]]:
         """What every class is called, and which it is read as."""
@@ -131,10 +139,13 @@ def replay(events: list[tuple[Any, ...]]) -> State:
     state = State()
     for verb, *what in events:
         match verb, what:
-            case "said", [person, item, value]:
+            case "said", [person, item, value, shown]:
                 chain = state.chains.setdefault((person, item), Chain())
                 chain.said.append(value)
-                chain.void = None
+                chain.void, chain.shown = None, shown
+                _came_after(state, item)
+            case "corrected", [person, item, value]:
+                state.chains[person, item].said.append(value)
                 _came_after(state, item)
             case "voided", [number, person]:
                 keys = [key for key, chain in state.chains.items() if key[0] == person and chain.void is None]
@@ -279,7 +290,9 @@ class Effort(RuleBasedStateMachine):
         value, answers = self.values(a, b)
         assert member.user is not None
         submit(Actor(member.user), lease.pk, str(uuid4()), Work(answers, elapsed_ms=1000, count=0))
-        self.did("said", name, lease.item_id, value)
+        relabel = lease.relabel
+        shown = relabel is not None and relabel.to == RelabelTo.NAMED and not relabel.blind
+        self.did("said", name, lease.item_id, value, shown)
 
     @precondition(lambda self: any(name not in self.state.erased for name, _item in self.state.chains))
     @rule(which=index, a=index, b=index)
@@ -295,7 +308,7 @@ class Effort(RuleBasedStateMachine):
                 correct(newest.pk, answers)
             return
         correct(newest.pk, answers)
-        self.did("said", name, item, value)
+        self.did("corrected", name, item, value)
 
     @precondition(lambda self: self.state.counted())
     @rule(who=index)
@@ -531,11 +544,11 @@ class Effort(RuleBasedStateMachine):
             "bird": {key: reads[value[0]] for key, value in counted.items()},
             "note": {key: state.read_text(value[1]) for key, value in counted.items()},
         }
-        project = Project.objects.get(pk=self.project.pk)
+        project, independent = Project.objects.get(pk=self.project.pk), state.independent()
         for key, values in as_read.items():
             figures = agreement_report(project, key, details=False)["coefficients"]
             told = [figures[name]["value"] for name in ("percent_agreement", "krippendorff_alpha")]
-            own = percent_and_alpha(values)
+            own = percent_and_alpha({of: value for of, value in values.items() if of in independent})
             assert told == [None if figure is None else pytest.approx(figure, abs=1e-9) for figure in own]
         self.labels_are_as_replayed(project, state, as_read["bird"])
 
