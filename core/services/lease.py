@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Greatest, Now
 
 from core.choices import (
@@ -278,10 +278,10 @@ def _lease(member: Membership, places: Sequence[Place], now: datetime) -> list[L
     """Lease these places; their items are locked."""
     if not places:
         return []
-    for takes in (1, 0):
-        ids = [place.item.pk for place in places if place.takes == takes]
-        if ids:  # the row of an item whose places stay is written, too, so that it costs the same
-            Item.objects.filter(pk__in=ids).update(leased=F("leased") + takes, free=F("free") - takes)
+    # One statement for all, also for the rows of items whose places stay: a batch with gold costs what another does.
+    takes = Case(When(pk__in=[place.item.pk for place in places if place.takes], then=1), default=0)
+    rows = Item.objects.filter(pk__in=[place.item.pk for place in places])
+    rows.update(leased=F("leased") + takes, free=F("free") - takes)
     expires = now + timedelta(minutes=member.project.lease_minutes)
     return Lease.objects.bulk_create(
         Lease(
@@ -312,7 +312,8 @@ def _next_places(member: Membership, count: int, now: datetime, *, wait: bool) -
     blind = _blind_places(member, drawn, now)
     rest = count - len(blind)
     taken = {place.item.pk for place in blind.values()}
-    queued = _next_items(member, rest, now, taken, wait=wait and not blind) if rest else []
+    # As many as if none were gold or a repeat: the time that this takes tells nobody how many were.
+    queued = _next_items(member, count, now, taken, wait=wait and not blind)[:rest]
     normal = [Place(item) for item in queued]
     if len(normal) < rest:
         taken |= {item.pk for item in queued}
@@ -366,23 +367,34 @@ def draw(member: Membership, number: int) -> tuple[Pass, int]:
 def _blind_places(member: Membership, drawn: Sequence[tuple[Pass, int]], now: datetime) -> dict[int, Place]:
     """Items for the draws that want a repeat or gold, by the draw's place; none of them twice.
 
-    A look that found nothing is remembered for a minute, so that it does not burden every submit.
+    Where there are such draws, a normal one looks for either as often as they do, and forgets what it finds: whoever
+    measures the replies cannot tell which was which. A look that found nothing is remembered for a minute, so that
+    it does not burden every submit.
     """
     found: dict[int, Place] = {}
     for ahead, (pass_kind, chance) in enumerate(drawn):
-        if pass_kind == Pass.NORMAL or not _is_due(member, pass_kind, now):
+        kind = pass_kind if pass_kind != Pass.NORMAL else _pretended(member.project, chance)
+        if kind == Pass.NORMAL or not _is_due(member, kind, now):
             continue
         taken = {place.item.pk for place in found.values()}
-        if pass_kind == Pass.RETEST:
+        if kind == Pass.RETEST:
             items = retestable(member, now, chance, 1 + SPARE + len(taken))
         else:
             items = golden(member, chance, 1 + SPARE + len(taken))
         item = next((one for one in _shuffled(member, ahead, items) if one.pk not in taken), None)
         if item is None:
-            member.cursors[pass_kind] = int(now.timestamp())
-        else:
-            found[ahead] = Place(item, pass_kind)
+            member.cursors[kind] = int(now.timestamp())
+        elif kind == pass_kind:
+            found[ahead] = Place(item, kind)
     return found
+
+
+def _pretended(project: Project, chance: int) -> Pass:
+    """What a normal draw looks for: repeats and gold in the shares in which they are drawn, nothing where neither is."""
+    rate = project.retest_rate + project.gold_rate
+    if not rate:
+        return Pass.NORMAL
+    return Pass.RETEST if chance * rate < project.retest_rate * CHANCES else Pass.GOLD
 
 
 def _shuffled(member: Membership, ahead: int, items: Collection[Item]) -> list[Item]:
