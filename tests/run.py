@@ -28,15 +28,19 @@ APT_SECONDS = 240.0
 NO_TESTS = 5  # pytest's exit code when its words select none
 KNOWN_EXITS = (0, 1, NO_TESTS)
 PROCESSES = 3  # on two cores: one mostly waits for a browser, one for servers (tests/groups.py)
-WITHOUT_DATABASE = (  # or with one of their own: once is enough
+WITHOUT_DATABASE = (  # or with one of their own, or whose answers do not hang on which it is: once is enough
+    "tests/api/test_schema.py",
     "tests/faults/test_worker.py",
     "tests/formats",
     "tests/numerics",
     "tests/pipelines/test_shared_functions.py",
     "tests/pipelines/test_shared_selection.py",
+    "tests/pipelines/test_shared_validation.py",
+    "tests/pipelines/test_validation_faults.py",
     "tests/setup",
     "tests/test_architecture.py",
     "tests/test_migrations.py",
+    "tests/test_permissions_matrix.py",
     "tests/web/test_components.py",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
