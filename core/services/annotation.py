@@ -225,9 +225,8 @@ def _store_relabel(lease: Lease, key: str, work: Work, checked: list[CheckedAnsw
     place = 0
     if not filled:
         rows = Item.objects.filter(pk=lease.item_id)
-        if (
-            earlier is not None and earlier.voided
-        ):  # the place that this freed is theirs, while nobody has taken it
+        if earlier is not None and earlier.voided:
+            # The place that this freed is theirs, while nobody has taken it.
             place = rows.filter(free__gt=0).update(done=F("done") + 1, free=F("free") - 1)
         if not place:
             rows.update(done=F("done") + 1, target=F("target") + 1, extra=F("extra") + 1)

@@ -144,9 +144,10 @@ def _blank_told_notes(project: Project, user: User) -> None:
     versions = GuidelineVersion.objects.filter(project=project, created_by=user)
     numbers = list(versions.values_list("number", flat=True))
     told = Notice.objects.filter(member__project=project, kind=NoticeKind.GUIDELINE)
-    for notice in told.filter(data__version__in=numbers):
+    notices = list(told.filter(data__version__in=numbers))
+    for notice in notices:
         notice.data["note"] = ""
-        notice.save(update_fields=["data"])
+    Notice.objects.bulk_update(notices, ["data"], batch_size=500)
 
 
 def _retell(member: Membership, before: str) -> None:

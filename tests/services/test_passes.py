@@ -522,6 +522,27 @@ def test_a_search_in_vain_is_not_made_again_with_every_submit(actors: Actors, bo
     assert counts.count(max(counts)) <= 2 < counts.count(min(counts))
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_hand_out_with_gold_runs_the_statements_of_one_without(
+    actors: Actors, bob: Membership, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    items = items_of(actors, 20)
+    for item in items[10:]:
+        make_gold(item, "answer", "yes")
+    settings(actors, gold_rate="0.2")
+    seen: dict[Pass, list[str]] = {}
+    for kind, member in ((Pass.NORMAL, bob), (Pass.GOLD, actors.membership(actors.carol))):
+        draws = {member.handed + place: kind}
+        monkeypatch.setattr(
+            "core.services.lease.draw", lambda _who, turn, draws=draws: (draws.get(turn, Pass.NORMAL), 0)
+        )
+        with CaptureQueriesContext(connection) as captured:
+            leases = hand_out(member, 3).leases
+        assert [lease.pass_kind == Pass.GOLD for lease in leases].count(True) == (kind == Pass.GOLD)
+        seen[kind] = [query["sql"].split()[0] for query in captured]
+    assert seen[Pass.NORMAL] == seen[Pass.GOLD]
+
+
 def test_the_audit_slice_is_repeated_as_anything_else(actors: Actors, bob: Membership) -> None:
     items_of(actors, 2)
     Item.objects.update(audit=AuditPart.STREAM)
