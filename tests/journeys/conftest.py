@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +27,25 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def all_requests_ended(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tables are emptied when no request of a closed browser is being answered any more."""
+    if "live_server" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    server = request.getfixturevalue("live_server").thread
+    yield
+    # Connections are accepted in their order: when this one is closed, all earlier ones have their thread.
+    with socket.create_connection((server.host, server.port), timeout=30) as last:
+        last.shutdown(socket.SHUT_WR)
+        last.recv(1)
+    answering = [one for one in threading.enumerate() if "process_request_thread" in one.name]
+    for one in answering:
+        one.join(timeout=30)
+    assert not any(one.is_alive() for one in answering)
 
 
 @pytest.fixture

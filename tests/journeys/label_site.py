@@ -99,6 +99,10 @@ class LabelSite:
         """The same for the project with one question: item and class."""
         return [(item, values["entailment"]) for item, values in self.whole_answers()]
 
+    def define(self, text: str) -> None:
+        """Say the same of every class."""
+        LabelClass.objects.filter(question__project__in=[self.rte, self.form]).update(definition=text)
+
     def rename(self, before: str, after: str) -> None:
         """Alice calls a class otherwise."""
         alice = Membership.objects.get(project=self.project, user=self.people["alice"])

@@ -527,6 +527,7 @@ def test_twice_the_size_fits_a_laptop(
 def test_a_phone_shows_everything_without_sideways_scrolling(
     label_site: LabelSite, bob_browser: BrowserContext, project: str
 ) -> None:
+    label_site.define("What is said of one is not said of the other, however near to each other they may be.")
     page = label_site.open(bob_browser, project=project)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
