@@ -1,11 +1,20 @@
 """Versions as ETags, so that no edit is lost to another."""
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from core.exceptions import Invalid, PreconditionRequired
 from core.models import Item, Project
 
 LONGEST_VERSION = 9
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The ETag that was read.",
+)
 
 
 def etag_of(thing: Item | Project) -> str:

@@ -29,6 +29,7 @@ from core.api.views import (
     selection,
     spreading,
     standard,
+    suggestion,
     tag,
     throughput,
     timeline,
@@ -111,6 +112,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/selections/<int:number>", selection.OneSelection.as_view(), name="selection"),
     path("projects/<slug:slug>/runs/<int:run_id>/model", run.RunModelFile.as_view(), name="run-model"),
     path("projects/<slug:slug>/runs/<int:run_id>/score", run.ScoreRun.as_view(), name="run-score"),
+    path("projects/<slug:slug>/suggestions", suggestion.Suggestions.as_view(), name="suggestions"),
     path("projects/<slug:slug>/functions", function.Functions.as_view(), name="functions"),
     path(
         "projects/<slug:slug>/functions/report", function.FunctionsReport.as_view(), name="functions-report"

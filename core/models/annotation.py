@@ -12,6 +12,10 @@ class Annotation(Created):
     ``complete`` is false where a question was added after these answers were given. ``voided`` takes it
     out of every count and keeps it; ``void`` says by which decision. ``relabel`` is the queue in which somebody
     answered an item of theirs once more.
+
+    ``suggestion`` is what was in sight of the person beside the item: ``{"earlier": answers}`` of a relabel queue, or
+    that of the lease with ``taken``, whether each suggested answer was given. ``suggested`` says that a model's answer was
+    in sight: such answers are labels, and tell nothing of how far people agree.
     """
 
     item = models.ForeignKey(
@@ -40,6 +44,7 @@ class Annotation(Created):
         "core.Void", on_delete=models.PROTECT, null=True, related_name="annotations", db_index=False
     )
     suggestion = models.JSONField(null=True)
+    suggested = models.BooleanField(default=False, db_default=False)
     answered_at = models.DateTimeField(null=True)
     source = models.ForeignKey("core.Import", on_delete=models.PROTECT, null=True, related_name="annotations")
     extra = models.JSONField(null=True)
@@ -56,12 +61,19 @@ class Annotation(Created):
                 name="annotation_current_unique",
             ),
             models.UniqueConstraint(fields=["annotator", "idempotency_key"], name="annotation_key_unique"),
+            models.CheckConstraint(
+                condition=Q(suggested=False) | Q(suggestion__isnull=False),
+                name="annotation_suggested_by_something",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["annotator", "id"],
                 condition=Q(current=True, voided=False, pass_kind=Pass.NORMAL, repeat=1),
                 name="annotation_first_answers",
+            ),
+            models.Index(
+                fields=["annotator"], condition=Q(suggestion__isnull=False), name="annotation_with_suggestion"
             ),
         ]
 

@@ -8,7 +8,11 @@ from core.models.base import Created
 
 
 class Lease(Created):
-    """An item handed to one annotator until a time. Its id fences the submit: whoever holds it may answer."""
+    """An item handed to one annotator until a time. Its id fences the submit: whoever holds it may answer.
+
+    ``suggestion`` is what a run has to say of the item, as selectors.suggestion words it, whether it was shown or
+    withheld; null where there was nothing to suggest.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     item = models.ForeignKey("core.Item", on_delete=models.CASCADE, related_name="leases", db_index=False)
@@ -27,6 +31,7 @@ class Lease(Created):
     relabel = models.ForeignKey(
         "core.Relabel", on_delete=models.PROTECT, null=True, related_name="leases", db_index=False
     )
+    suggestion = models.JSONField(null=True)
 
     class Meta:
         constraints = [

@@ -32,6 +32,9 @@ class Project(Created):
     ``mapping_version`` counts the mappings that were applied or reverted: exports name it. Whoever's accuracy on gold
     is surely below ``gold_bound`` (null: no bound) gets no further items. ``validation_gate`` says what findings
     about a batch do to its import.
+
+    Annotators are shown what ``suggestion_run`` says (null: nothing is suggested) where it is at least
+    ``suggestion_sure`` of it, but for a share ``suggestion_withheld`` of these items, drawn by hash.
     """
 
     slug = models.SlugField(max_length=60, unique=True)
@@ -60,6 +63,13 @@ class Project(Created):
     mapping_version = models.PositiveIntegerField(default=0, db_default=0)
     gold_bound = models.DecimalField(max_digits=4, decimal_places=3, null=True, blank=True)
     validation_gate = models.CharField(max_length=10, choices=Gate, default=Gate.WARN, db_default="warn")
+    suggestion_run = models.ForeignKey("core.Run", on_delete=models.SET_NULL, null=True, related_name="+")
+    suggestion_sure = models.DecimalField(
+        max_digits=4, decimal_places=3, default=Decimal("0.8"), db_default=Decimal("0.8")
+    )
+    suggestion_withheld = models.DecimalField(
+        max_digits=4, decimal_places=3, default=Decimal("0.2"), db_default=Decimal("0.2")
+    )
     display = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True)
     pseudonym_key = models.CharField(max_length=64, default=new_key, editable=False)
@@ -97,6 +107,11 @@ class Project(Created):
             models.CheckConstraint(
                 condition=Q(gold_bound__isnull=True) | Q(gold_bound__gt=0, gold_bound__lt=1),
                 name="project_gold_bound_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(suggestion_sure__gte=0, suggestion_sure__lte=1)
+                & Q(suggestion_withheld__gte=0, suggestion_withheld__lte=Decimal("0.9")),
+                name="project_suggestion_range",
             ),
             models.CheckConstraint(
                 condition=Q(overlap_sure__gte=0.5, overlap_sure__lt=1), name="project_overlap_sure_range"

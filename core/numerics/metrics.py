@@ -76,6 +76,28 @@ def proportion(k: int, n: int) -> Figure:
     )
 
 
+def difference_of_proportions(k: int, n: int, k_other: int, n_other: int) -> Figure:
+    """The difference k / n - k_other / n_other of two independent samples, with Newcombe's interval (1998, method 10).
+
+    Its ends are the roots of the squared distances from either share to the ends of its Wilson interval. ``n_items``
+    is n + n_other. Missing (too few items) where a sample is empty.
+    """
+    one, other = proportion(k, n), proportion(k_other, n_other)
+    if one.value is None or other.value is None or one.ci is None or other.ci is None:
+        return Figure.missing(Reason.TOO_FEW_ITEMS, n_items=n + n_other)
+    value = one.value - other.value
+    below = np.hypot(one.value - one.ci[0], other.ci[1] - other.value)
+    above = np.hypot(one.ci[1] - one.value, other.value - other.ci[0])
+    return Figure.estimate(
+        value,
+        se=np.hypot(one.se or 0.0, other.se or 0.0),
+        ci=(value - below, value + above),
+        method=Method.NEWCOMBE,
+        n_items=n + n_other,
+        n_pairs=n + n_other,
+    )
+
+
 def _f1(right: int, both: int) -> Figure:
     """F1 = 2 tp / (2 tp + fp + fn). It grows with the share J = tp / (tp + fp + fn): F1 = 2 J / (1 + J), so the ends
     of Wilson's interval of J become its own.

@@ -33,6 +33,7 @@ class Method(StrEnum):
     PAIRED_ITEMS = "paired_items"  # differences on the same items, items as the sampling unit, Student's t
     POSTERIOR = "posterior"  # a credible interval of the stated model
     EXACT = "exact"  # the exact distribution of the statistic
+    NEWCOMBE = "newcombe"  # Newcombe's hybrid score interval of a difference of two shares
     VARIANCE_RATIO = "variance_ratio"  # ratios of mean squares, Fisher's F
 
 

@@ -32,7 +32,7 @@ from core.selectors.adjudication import (
     standing_of,
     uncertain_items,
 )
-from core.selectors.agreement import AnswerColumns, Scope, answer_columns
+from core.selectors.agreement import ALL_LABELS, AnswerColumns, answer_columns
 from core.selectors.features import tie_of
 from core.selectors.moment import one_moment
 from core.selectors.progress import changes_of
@@ -125,7 +125,7 @@ def ranking_of(project: Project, question: QuestionSpec) -> Ranking:
 
 def _rank(project: Project, question: QuestionSpec) -> Ranking:
     with one_moment():
-        columns = answer_columns(project, question, Scope())
+        columns = answer_columns(project, question, ALL_LABELS)
     if len(columns) == 0:
         return Ranking({}, {}, [], 0, None)
     items, item = condense(columns.item)

@@ -28,7 +28,7 @@ from core.numerics.aggregation import (
 from core.numerics.dawid_skene import CrowdModel, Model, competence, fit_dawid_skene
 from core.numerics.table import Ints, LabelTable, condense
 from core.pipelines.label import OF_CERTAIN, OF_UNCERTAIN, Label
-from core.selectors.agreement import AnswerColumns, Scope, answer_columns, gold_columns, has_gold
+from core.selectors.agreement import ALL_LABELS, AnswerColumns, Scope, answer_columns, gold_columns, has_gold
 from core.selectors.label import item_names
 from core.selectors.moment import database_now, one_moment
 from core.selectors.pseudonym import annotator_names
@@ -97,7 +97,7 @@ def resolved_by(project: Project, question: QuestionSpec, rule: str) -> Resolved
     """
     if rule == Rule.MAJORITY or question.kind not in ONE_CLASS_EACH:
         return None
-    columns = answer_columns(project, question, Scope())
+    columns = answer_columns(project, question, ALL_LABELS)
     items, table = _table(columns)
     used = default_rule(table, columns.uncertain).rule if rule == DEFAULT else Rule(rule)
     if used is Rule.MAJORITY:
@@ -141,7 +141,7 @@ def aggregation_report(
     question = _question(project, question_key)
     with one_moment():
         as_of = database_now(project)
-        columns = answer_columns(project, question, Scope())
+        columns = answer_columns(project, question, ALL_LABELS)
         names = annotator_names(project, real=real_names)
         items, table = _table(columns)
         gold = _gold(project, question, columns, items)

@@ -32,6 +32,7 @@ from core.selectors.agreement import (
     has_gold,
     meta_groups,
     n_left_to_repeats,
+    n_suggested,
     repeated_columns,
     tag_groups,
     tag_named,
@@ -143,6 +144,7 @@ def agreement_report(
         as_of = database_now(project)
         columns = answer_columns(project, asked.question, asked.scope)
         n_repeats = n_left_to_repeats(project, asked.question, asked.scope)
+        n_shown = n_suggested(project, asked.question, asked.scope)
         names = annotator_names(project, real=real_names)
         intra = _intra(project, asked, columns)
         against_gold = _against_gold(project, asked, columns)
@@ -168,6 +170,7 @@ def agreement_report(
         "dropped": {
             "one_annotation": report.dropped_one_annotation,
             "repeat_pass": n_repeats,
+            "suggested": n_shown,
             "uncertain": report.dropped_uncertain,
         },
         **_coefficients(report),

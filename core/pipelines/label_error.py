@@ -26,7 +26,7 @@ from core.numerics.results import Figure, Reason
 from core.numerics.table import Floats, Ints, LabelTable, condense
 from core.pipelines.features import ready_features
 from core.pipelines.training_set import TrainingSet, training_set
-from core.selectors.agreement import Scope, answer_columns
+from core.selectors.agreement import ALL_LABELS, answer_columns
 from core.selectors.label import settled_classes
 from core.selectors.label_error import checked_items
 from core.selectors.moment import one_moment
@@ -152,7 +152,7 @@ def _by_consensus(project: Project, question: QuestionSpec) -> tuple[list[NewErr
     question's order stands for the label.
     """
     with one_moment():
-        columns = answer_columns(project, question, Scope())
+        columns = answer_columns(project, question, ALL_LABELS)
         settled = settled_classes(project, question)  # what a person has decided is not in doubt
         checked = checked_items(project, set(np.unique(columns.item).tolist()) - set(settled))
     columns = columns.keep(np.isin(columns.item, checked.item))

@@ -9,7 +9,7 @@ from core.numerics.intervals import wilson_interval
 from core.numerics.overlap import Decision, Places, decide
 from core.numerics.results import Figure, Method, Reason
 from core.numerics.table import Bools, Ints, LabelTable
-from core.selectors.agreement import Scope, answer_columns, gold_columns
+from core.selectors.agreement import ALL_LABELS, Scope, answer_columns, gold_columns
 from core.selectors.overlap import deciding_question, places_of
 from core.selectors.progress import changes_of
 from core.selectors.question import QuestionSpec
@@ -48,7 +48,7 @@ def run_overlap(job: Job) -> None:
 def _decide(project: Project, question: QuestionSpec) -> tuple[Decision, Ints, Figure]:
     """The decision in codes, the items' ids by code, and the accuracy on gold."""
     rows = places_of(project)
-    columns = answer_columns(project, question, Scope())
+    columns = answer_columns(project, question, ALL_LABELS)
     columns = columns.keep(np.isin(columns.item, rows["item"]))  # an item may have come or gone in between
     _people, annotator = np.unique(columns.annotator, return_inverse=True)
     table = LabelTable(

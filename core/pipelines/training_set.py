@@ -20,7 +20,7 @@ from core.models import Project, Run
 from core.numerics.aggregation import Rule, certain_answers, default_rule
 from core.numerics.dawid_skene import Model, fit_dawid_skene
 from core.numerics.table import Bools, Floats, Ints, LabelTable, condense
-from core.selectors.agreement import Scope, answer_columns, gold_columns
+from core.selectors.agreement import ALL_LABELS, Scope, answer_columns, gold_columns
 from core.selectors.label import settled_classes
 from core.selectors.moment import one_moment
 from core.selectors.question import QuestionSpec
@@ -157,7 +157,7 @@ def training_set(project: Project, question: QuestionSpec, *, weak_run: Run | No
 
 
 def _resolved(project: Project, question: QuestionSpec) -> _Resolved:
-    columns = answer_columns(project, question, Scope())
+    columns = answer_columns(project, question, ALL_LABELS)
     gold = gold_columns(project, question, Scope(), columns.names)
     settled = settled_classes(project, question)
     uncertain = np.array([spec.uncertain for spec in question.classes], dtype=np.bool_)

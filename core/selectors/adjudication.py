@@ -15,7 +15,7 @@ from core.access import REVIEWERS
 from core.choices import ItemState, QuestionKind
 from core.exceptions import Missing
 from core.models import Annotation, Answer, Flag, Item, Membership, Project, Resolution, Review
-from core.selectors.agreement import Scope, counted_answers, read_text
+from core.selectors.agreement import ALL_LABELS, counted_answers, read_text
 from core.selectors.disagreement import label_name, with_labels
 from core.selectors.item import shown_name
 from core.selectors.lease import in_hand
@@ -221,7 +221,7 @@ def items_saying(project: Project, question: QuestionSpec, name: str) -> set[int
     """Items to which somebody gave this class."""
     spec = question.class_named(name)
     ids = () if spec is None else [pk for pk, read in question.reads.items() if read.name == spec.name]
-    answers = counted_answers(project, question, Scope())
+    answers = counted_answers(project, question, ALL_LABELS)
     if question.kind == QuestionKind.MULTIPLE:
         answers = answers.filter(choices__label_class__in=ids)
     else:
@@ -231,7 +231,7 @@ def items_saying(project: Project, question: QuestionSpec, name: str) -> set[int
 
 def items_of_person(project: Project, question: QuestionSpec, member_id: int) -> set[int]:
     """Items that this person has answered."""
-    answers = counted_answers(project, question, Scope()).filter(annotation__annotator=member_id)
+    answers = counted_answers(project, question, ALL_LABELS).filter(annotation__annotator=member_id)
     return set(answers.values_list("annotation__item_id", flat=True))
 
 
@@ -348,7 +348,7 @@ def case_of(item: Item, question: QuestionSpec, reader: Membership) -> Case:
 
 
 def _answers_on(item: Item, question: QuestionSpec) -> Iterable[tuple[Answer, Any]]:
-    answers = counted_answers(item.project, question, Scope()).filter(annotation__item=item)
+    answers = counted_answers(item.project, question, ALL_LABELS).filter(annotation__item=item)
     labels = dict(with_labels(answers, question, "pk"))
     rows = Answer.objects.filter(pk__in=list(labels)).select_related(
         "annotation__annotator__project", "annotation__guideline"
@@ -397,7 +397,7 @@ def pattern_on(question: QuestionSpec, item_ids: Sequence[int]) -> dict[int, dic
     if not item_ids:
         return {}
     project = Project.objects.get(questions=question.id)
-    answers = counted_answers(project, question, Scope()).filter(annotation__item__in=item_ids)
+    answers = counted_answers(project, question, ALL_LABELS).filter(annotation__item__in=item_ids)
     found: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for item, label in with_labels(answers, question, "annotation__item_id"):
         found[item][label_name(question, label)] += 1

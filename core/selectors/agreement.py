@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, ExtractMonth, ExtractYear
 
 from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind, RelabelTo
-from core.models import Answer, AnswerChoice, Gold, Item, ItemTag, Project, Tag
+from core.models import Annotation, Answer, AnswerChoice, Gold, Item, ItemTag, Project, Tag
 from core.selectors.meta import MetaText
 from core.selectors.packed import packed
 from core.selectors.question import QuestionSpec, fold
@@ -34,7 +34,9 @@ LONGEST_GROUP = 200
 class Scope:
     """Which answers a report rests on.
 
-    ``slice`` is one key of the metadata and its value, as text; ``tag`` is a tag that items must have.
+    ``slice`` is one key of the metadata and its value, as text; ``tag`` is a tag that items must have. Answers that
+    were given with a model's suggestion in sight are left out unless ``suggested``: they are labels, but say nothing of
+    how far people agree by themselves.
     """
 
     repeat: int = 1
@@ -42,6 +44,10 @@ class Scope:
     slice: tuple[str, str] | None = None
     by: Grouping | None = None
     tag: int | None = None
+    suggested: bool = False
+
+
+ALL_LABELS = Scope(suggested=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ def answer_columns(
 def repeated_columns(project: Project, question: QuestionSpec, scope: Scope) -> AnswerColumns:
     """What people answered the second time, in a normal or a retest pass."""
     again = replace(scope, repeat=2, by=None)
-    return _columns(_in_scope(project, question, again).filter(_COMPARABLE), question, again)
+    twice = _in_scope(project, question, again).filter(_COMPARABLE, annotation__suggested=False)
+    return _columns(twice, question, again)
 
 
 def n_left_to_repeats(project: Project, question: QuestionSpec, scope: Scope) -> int:
@@ -146,7 +153,22 @@ def counted_answers(project: Project, question: QuestionSpec, scope: Scope) -> Q
     """
     alone = Q(annotation__relabel__isnull=True) | Q(annotation__relabel__blind=True)
     alone |= ~Q(annotation__relabel__to=RelabelTo.NAMED)
-    return _in_scope(project, question, scope).filter(alone, annotation__pass_kind=Pass.NORMAL)
+    answers = _in_scope(project, question, scope).filter(alone, annotation__pass_kind=Pass.NORMAL)
+    return answers if scope.suggested else answers.filter(annotation__suggested=False)
+
+
+def n_suggested(project: Project, question: QuestionSpec, scope: Scope) -> int:
+    """Answers that the report leaves out because a model's suggestion was in sight."""
+    if scope.suggested or not _with_suggestion(project).exists():
+        return 0
+    shown = counted_answers(project, question, replace(scope, suggested=True))
+    return shown.filter(annotation__in=_with_suggestion(project)).count()
+
+
+def _with_suggestion(project: Project) -> QuerySet[Annotation]:
+    return Annotation.objects.filter(
+        annotator__in=project.memberships.all(), suggestion__isnull=False, suggested=True
+    )
 
 
 READ_TEXT = Coalesce("standard", "text")  # what a text answer is read as

@@ -236,6 +236,7 @@ def _counted() -> QuerySet[Annotation]:
     return Annotation.objects.filter(
         current=True,
         voided=False,
+        suggested=False,
         repeat=1,
         pass_kind__in=[Pass.NORMAL, Pass.GOLD],
         item_version=F("item__version"),

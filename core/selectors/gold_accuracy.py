@@ -96,7 +96,7 @@ def gold_answers(project: Project, members: Iterable[Membership]) -> list[GoldAn
     """How these people answered their gold passes, in the order of ``members``.
 
     A person's first answer counts, whatever they corrected later. An answer is right when all of the item's
-    gold of choice questions is met; items without such gold do not count. Since a lead let somebody go on,
+    gold of choice questions is met; items without such gold do not count, nor answers with a suggestion in sight. Since a lead let somebody go on,
     answers count anew. Six statements, however many people.
     """
     people = {member.pk: GoldAnswers(member) for member in members}
@@ -104,7 +104,12 @@ def gold_answers(project: Project, members: Iterable[Membership]) -> list[GoldAn
         if pk in people:
             people[pk].since = since
     firsts = Annotation.objects.filter(
-        annotator__in=people, pass_kind=Pass.GOLD, revision=1, voided=False, item_version=F("item__version")
+        annotator__in=people,
+        pass_kind=Pass.GOLD,
+        revision=1,
+        voided=False,
+        suggested=False,
+        item_version=F("item__version"),
     ).exclude(item__state=ItemState.WITHDRAWN)
     rows = list(firsts.order_by("pk").values_list("pk", "annotator_id", "item_id", "created_at"))
     schema = _choices_only(schema_of(project))

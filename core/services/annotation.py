@@ -184,7 +184,7 @@ def _store(lease: Lease, key: str, work: Work, checked: list[CheckedAnswer]) -> 
         return _store_training(lease, key, work, checked)
     if lease.relabel_id is not None:
         return _store_relabel(lease, key, work, checked)
-    annotation = _insert(lease, key, work, checked)
+    annotation = _insert(lease, key, work, checked, **in_sight(lease.suggestion, checked))
     first = int(annotation.revision == 1 and lease.pass_kind not in COUNTS_NOWHERE)
     place = int(takes_place(lease))
     if lease.pass_kind not in COUNTS_NOWHERE:
@@ -349,6 +349,8 @@ def _insert(
             if earlier is not None:
                 revision = earlier.revision + 1
                 own.filter(pk=earlier.pk).update(current=False)
+                if earlier.suggested and not more.get("suggested"):
+                    more |= {"suggested": True, "suggestion": earlier.suggestion}
     annotation = Annotation.objects.create(
         item=lease.item,
         item_version=lease.item_version,
@@ -367,6 +369,19 @@ def _insert(
     )
     write_answers(annotation, checked)
     return annotation
+
+
+def in_sight(suggestion: dict[str, Any] | None, checked: Sequence[CheckedAnswer]) -> dict[str, Any]:
+    """What an annotation says of the suggestion beside it: whether it was shown, and which of its answers were given."""
+    if suggestion is None or "run" not in suggestion:
+        return {"suggestion": suggestion}
+    given = {answer.question.key: answer for answer in checked}
+    taken = {}
+    for key, name in suggestion["answers"].items():
+        if key in given:
+            spec = given[key].question.class_named(name)
+            taken[key] = spec is not None and spec.id == given[key].class_id
+    return {"suggestion": {**suggestion, "taken": taken}, "suggested": suggestion["shown"]}
 
 
 def _stored(lease: Lease, key: str, work: Work) -> Submitted:
@@ -490,7 +505,7 @@ def _correct(annotation_id: int, work: Work, key: str, comment: str | None) -> S
         comment=work.comment,
         complete=True,
         relabel_id=newest.relabel_id,
-        suggestion=newest.suggestion,
+        **in_sight(newest.suggestion, checked),
     )
     write_answers(made, checked)
     if old.settled:

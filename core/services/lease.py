@@ -43,6 +43,7 @@ from core.selectors.lease import (
     waiting_places,
 )
 from core.selectors.overlap import wanted
+from core.selectors.suggestion import suggestions
 from core.services.trainee import current_attempt, training_places
 
 SKIPS_UNTIL_LEAD = 2
@@ -65,6 +66,11 @@ class Place(NamedTuple):
     def takes(self) -> bool:
         """Whether it is one of its item's places."""
         return self.pass_kind == Pass.NORMAL and self.relabel_id is None
+
+    @property
+    def suggests(self) -> bool:
+        """Whether a model's answer may be shown beside it: in every pass of the queue, so that it tells none apart."""
+        return self.pass_kind != Pass.TRAINING and self.relabel_id is None
 
 
 class Stopped(StrEnum):
@@ -282,6 +288,7 @@ def _lease(member: Membership, places: Sequence[Place], now: datetime) -> list[L
     takes = Case(When(pk__in=[place.item.pk for place in places if place.takes], then=1), default=0)
     rows = Item.objects.filter(pk__in=[place.item.pk for place in places])
     rows.update(leased=F("leased") + takes, free=F("free") - takes)
+    told = suggestions(member.project, [place.item for place in places])
     expires = now + timedelta(minutes=member.project.lease_minutes)
     return Lease.objects.bulk_create(
         Lease(
@@ -293,6 +300,7 @@ def _lease(member: Membership, places: Sequence[Place], now: datetime) -> list[L
             repeat=2 if place.pass_kind == Pass.RETEST else place.repeat,
             expires_at=expires,
             relabel_id=place.relabel_id,
+            suggestion=told.get(place.item.pk) if place.suggests else None,
         )
         for place in places
     )

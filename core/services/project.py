@@ -133,11 +133,11 @@ def _settings(document: dict[str, Any], problems: Problems) -> dict[str, Any]:
             fields[name] = _whole(document[name], least, most, f"/{name}", problems)
     for name in ("audit_fraction", "gold_rate"):
         if name in document:
-            fields[name] = _share(document[name], f"/{name}", problems)
+            fields[name] = checked_share(document[name], f"/{name}", problems)
     if "gold_bound" in document:
         bound = document["gold_bound"]
         fields["gold_bound"] = (
-            None if bound is None else _share(bound, "/gold_bound", problems, LEAST_BOUND, MOST_BOUND)
+            None if bound is None else checked_share(bound, "/gold_bound", problems, LEAST_BOUND, MOST_BOUND)
         )
     if "validation_gate" in document:
         fields["validation_gate"] = _gate(document["validation_gate"], problems)
@@ -159,9 +159,10 @@ def _whole(value: Any, least: int, most: int, pointer: str, problems: Problems) 
     return value
 
 
-def _share(
+def checked_share(
     value: Any, pointer: str, problems: Problems, least: Decimal = Decimal(0), most: Decimal = Decimal(1)
 ) -> Decimal | None:
+    """A share as it is kept, to three digits; None, and a problem more, for anything else."""
     try:
         share = Decimal(str(value)) if not isinstance(value, bool) else Decimal(-1)
     except InvalidOperation:
@@ -188,7 +189,7 @@ def _retest(value: Any, problems: Problems) -> dict[str, Any]:
     minimum = value.get("per_person_minimum", 0)
     return {
         "retest_after_days": _whole(value.get("after_days", 14), 1, 3650, "/retest/after_days", problems),
-        "retest_rate": _share(value.get("rate", 0), "/retest/rate", problems, most=MOST_RETEST_RATE),
+        "retest_rate": checked_share(value.get("rate", 0), "/retest/rate", problems, most=MOST_RETEST_RATE),
         "retest_minimum": _whole(minimum, 0, 10_000, "/retest/per_person_minimum", problems),
     }
 
@@ -206,7 +207,7 @@ def _adaptive(value: Any, problems: Problems) -> dict[str, Any]:
     sure = value.get("sure", "0.98")
     return {
         "overlap_most": None if most is None else _whole(most, 1, 100, "/adaptive/most", problems),
-        "overlap_sure": _share(sure, "/adaptive/sure", problems, LEAST_SURE, MOST_SURE),
+        "overlap_sure": checked_share(sure, "/adaptive/sure", problems, LEAST_SURE, MOST_SURE),
         "overlap_budget": None
         if budget is None
         else _whole(budget, 0, 2**31 - 1, "/adaptive/budget", problems),

@@ -31,6 +31,7 @@ METHODS = {
     "paired_items": gettext_lazy("differences on the same items"),
     "posterior": gettext_lazy("credible, under the model"),
     "exact": gettext_lazy("exact distribution"),
+    "newcombe": gettext_lazy("Newcombe's, of two shares"),
     "variance_ratio": gettext_lazy("ratios of variances"),
 }
 

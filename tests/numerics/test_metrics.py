@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from core.numerics.metrics import accuracy_and_f1, calibration_error, proportion, quality
+from core.numerics.metrics import (
+    accuracy_and_f1,
+    calibration_error,
+    difference_of_proportions,
+    proportion,
+    quality,
+)
 from core.numerics.results import Method, Reason
 
 
@@ -35,6 +41,33 @@ def test_a_proportion_has_wilsons_interval() -> None:
     assert np.array(found.ci) == pytest.approx(np.array([0.2553, 0.3662]), abs=1e-4)
     assert found.method is Method.WILSON
     assert proportion(0, 0).reason is Reason.TOO_FEW_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ends"),
+    [  # Newcombe 1998, Interval estimation for the difference between independent proportions, table II, method 10
+        ((56, 70), (48, 80), [0.0524, 0.3339]),
+        ((9, 10), (3, 10), [0.1705, 0.8090]),
+        ((6, 7), (2, 7), [0.0582, 0.8062]),
+        ((5, 56), (0, 29), [-0.0381, 0.1926]),
+        ((0, 10), (0, 20), [-0.1611, 0.2775]),
+        ((0, 10), (0, 10), [-0.2775, 0.2775]),
+        ((10, 10), (0, 20), [0.6791, 1.0]),
+        ((10, 10), (0, 10), [0.6075, 1.0]),
+    ],
+)
+def test_a_difference_of_proportions_has_newcombes_interval(
+    one: tuple[int, int], other: tuple[int, int], ends: list[float]
+) -> None:
+    found = difference_of_proportions(*one, *other)
+    assert found.ci is not None
+    assert np.round(found.ci, 4).tolist() == ends
+    assert found.value == pytest.approx(one[0] / one[1] - other[0] / other[1])
+    assert found.n_items == one[1] + other[1]
+
+
+def test_a_difference_from_nothing_cannot_be_told() -> None:
+    assert difference_of_proportions(3, 4, 0, 0).reason is Reason.TOO_FEW_ITEMS
 
 
 def test_the_interval_of_macro_f1_covers_it() -> None:

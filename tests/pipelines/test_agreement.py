@@ -58,7 +58,7 @@ def test_the_report_says_what_two_people_agree_on(people: People, project: Proje
     assert report["coefficients"]["percent_agreement"]["value"] == 0.5
     assert (report["n_items"], report["n_items_used"], report["n_annotations"]) == (4, 4, 8)
     assert report["n_annotators"] == 2
-    assert report["dropped"] == {"one_annotation": 0, "repeat_pass": 0, "uncertain": 0}
+    assert report["dropped"] == {"one_annotation": 0, "repeat_pass": 0, "suggested": 0, "uncertain": 0}
     assert report["confusions"] == [{"a": "yes", "b": "no", "n": 2, "share": 1.0}]
     assert [row["class"] for row in report["per_class"]] == ["yes", "no"]
     assert [row["n"] for row in report["annotators"]] == [4, 4]

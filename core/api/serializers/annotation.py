@@ -9,6 +9,7 @@ from core.choices import MOST_HELD, EmptyBecause, SkipReason, TrainingState
 from core.models import Annotation, Draft, Membership
 from core.selectors.annotation import earlier_answers
 from core.selectors.display import item_payload
+from core.selectors.suggestion import shown_on
 from core.services.lease import HandOut, Stopped
 from core.services.trainee import Feedback
 
@@ -82,17 +83,25 @@ class HandedItem(serializers.Serializer[Any]):
     meta = serializers.DictField()
 
 
+class Suggestion(serializers.Serializer[Any]):
+    """What a run says of an item: answers by question key, and how sure it is of each (null: it does not say)."""
+
+    run = serializers.IntegerField()
+    answers = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    probability = serializers.DictField(child=serializers.FloatField(allow_null=True))
+
+
 class LeaseOut(serializers.Serializer[Any]):
     """An item handed to somebody until a time.
 
-    ``earlier`` are answers by question key, where the item was sent to just this person to be answered anew, and not
-    blind.
+    ``suggestion`` is what a model says, where the lead has it shown. ``earlier`` are answers by question key, where the
+    item was sent to just this person to be answered anew, and not blind.
     """
 
     id = serializers.UUIDField()
     item = HandedItem()
     expires_at = serializers.DateTimeField()
-    suggestion = serializers.JSONField(allow_null=True)
+    suggestion = Suggestion(allow_null=True)
     earlier = serializers.DictField(allow_null=True)
 
 
@@ -202,7 +211,7 @@ def leases_out(given: HandOut, member: Membership) -> list[dict[str, Any]]:
             "id": str(lease.pk),
             "item": item_payload(member.project, lease.item),
             "expires_at": lease.expires_at,
-            "suggestion": None,
+            "suggestion": shown_on(lease),
             "earlier": earlier.get(lease.pk),
         }
         for lease in given.leases

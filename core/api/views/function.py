@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from core.access import Action, get_membership
 from core.api.authentication import request_actor
-from core.api.etags import version_from
+from core.api.etags import IF_MATCH, version_from
 from core.api.pagination import PAGES, allowed_parameters, paginate
 from core.api.parsers import body_of
 from core.api.serializers import function as shapes
@@ -21,13 +21,6 @@ from core.selectors.function import function_document, function_of, functions_of
 from core.selectors.job import job_document
 from core.services.function import remove_function
 
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="The ETag that was read.",
-)
 QUESTION = OpenApiParameter(
     "question", OpenApiTypes.STR, description="Its key; may be left out where there is only one."
 )

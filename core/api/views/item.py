@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from core.access import Action, get_membership
 from core.api.authentication import request_actor
-from core.api.etags import etag_of, version_from
+from core.api.etags import IF_MATCH, etag_of, version_from
 from core.api.pagination import PAGES, allowed_parameters, paginate
 from core.api.serializers import item as shapes
 from core.api.uploads import PARSERS, uploaded_file
@@ -26,13 +26,6 @@ from core.selectors.history import item_history
 from core.services import item as items
 from core.services.asset import CONTENT_TYPES, asset_path
 
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="The ETag that was read.",
-)
 FILTERS = [
     OpenApiParameter("state", str, enum=sorted(read.STATES)),
     OpenApiParameter("batch", int, description="Number of a batch."),

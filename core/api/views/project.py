@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from core.access import Action, get_membership, may_create_projects, role_may
 from core.api.authentication import request_actor
-from core.api.etags import etag_of, version_from
+from core.api.etags import IF_MATCH, etag_of, version_from
 from core.api.pagination import allowed_parameters
 from core.api.parsers import body_of
 from core.api.serializers import project as shapes
@@ -28,14 +28,6 @@ from core.services import guideline as guidelines
 from core.services import project as projects
 from core.services import question as questions
 from core.services.overlap import look
-
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="The ETag that was read.",
-)
 
 IF_MATCH_GUIDELINE = OpenApiParameter(
     "If-Match",

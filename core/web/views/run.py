@@ -29,6 +29,7 @@ from core.templatetags.charts import DASH
 from core.web import selection_words as words
 from core.web.access import project_view
 from core.web.pages import project_page
+from core.web.views.suggestion import section as suggestions_of
 
 Json = dict[str, Any]
 SECTION = "models"
@@ -204,6 +205,7 @@ def one(request: HttpRequest, membership: Membership, run_id: int) -> HttpRespon
         "steps": _steps(membership, run, document, question),
         "rounds": list(run.selections.order_by("number").values_list("number", flat=True)),
         "back_url": reverse("models", args=[project.slug]),
+        **suggestions_of(membership, run),
     }
     return project_page(request, membership, SECTION, "core/run/one.html", context)
 

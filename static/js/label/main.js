@@ -13,6 +13,7 @@ import {
   isAnswered,
   nextOpen,
   problems,
+  suggestedOpen,
   toSend,
   visibleQuestions,
 } from "./state.js";
@@ -136,6 +137,8 @@ class LabelPage {
     this.lease = lease;
     this.present(lease.item, this.drafts.get(lease.id) ?? {});
     this.view.showEarlier(lease.earlier);
+    this.suggestion = lease.suggestion?.answers ?? null;
+    this.view.showSuggestion(lease.suggestion);
   }
 
   /** What the server says about an answer of a training round: it stays on the screen until the person goes on. */
@@ -148,9 +151,15 @@ class LabelPage {
     this.presented = entry.item;
     this.view.showItem(entry.item);
     this.view.showEarlier(null);
+    this.clearSuggestion();
     this.view.showEditing(false);
     this.view.showLesson(feedback, entry.body.answers);
     this.awaitPaint(entry.item);
+  }
+
+  clearSuggestion() {
+    this.suggestion = null;
+    this.view.showSuggestion(null);
   }
 
   goOn() {
@@ -169,6 +178,7 @@ class LabelPage {
     const arriving = this.view.showItem(item);
     this.view.showEditing(this.editing !== null);
     this.view.showEarlier(null);
+    this.clearSuggestion();
     this.view.showProblems([]);
     this.view.showSubmit(!this.advances);
     this.view.showAnswers(this.answers, this.active);
@@ -250,6 +260,18 @@ class LabelPage {
     this.view.showProblems([]);
     this.view.showAnswers(this.answers, this.active, { fields: false });
     if (this.active !== question.key) this.moveTo(this.active);
+    return this.keepDraft();
+  }
+
+  /** Give the suggested answers to the questions that are still open; where one answer is all, it is sent. */
+  takeSuggestion() {
+    const open = suggestedOpen(this.questions, this.answers, this.suggestion);
+    for (const question of open) this.answers[question.key] = this.suggestion[question.key];
+    const only = open.length === 1 && this.advances;
+    if (only) return this.submit(this.suggestion[open[0].key]);
+    this.active = nextOpen(this.questions, this.answers)?.key ?? this.active;
+    this.view.showProblems([]);
+    this.view.showAnswers(this.answers, this.active, { fields: false });
     return this.keepDraft();
   }
 
@@ -560,7 +582,9 @@ class LabelPage {
     }
     if (event.key === "Enter" && (event.ctrlKey || !event.target.closest?.("button, a, summary, input, select"))) {
       event.preventDefault();
-      if (this.shows() && this.guard.takes("Enter", event.timeStamp, event)) this.submit();
+      if (!this.shows() || !this.guard.takes("Enter", event.timeStamp, event)) return;
+      if (suggestedOpen(this.questions, this.answers, this.suggestion).length) this.takeSuggestion();
+      else this.submit();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -645,6 +669,9 @@ class LabelPage {
       // A focused button would take the next Enter; keys belong to the item.
       if (event.detail > 0) button.blur();
       if (this.guardsTap(event, `tap:${command}`)) this.command(command);
+    } else if (button.id === "suggestion-take") {
+      button.blur();
+      if (this.guardsTap(event, "tap:suggestion")) this.takeSuggestion();
     } else if (button.id === "take-over") void takeTab(person, (active) => this.setActive(active));
     else if (button.id === "flag-ask") this.ask();
     else if (button.id === "lesson-on") {

@@ -121,6 +121,16 @@ export function nextOpen(questions, answers, after = null) {
   return open.find((question) => shown.indexOf(question) > from) ?? open[0] ?? null;
 }
 
+/** The questions on the screen that a suggestion answers and nobody has answered yet. */
+export function suggestedOpen(questions, answers, suggestion) {
+  if (!suggestion) return [];
+  const asked = visibleQuestions(questions, { ...suggestion, ...answers });
+  return asked.filter((question) => {
+    const offered = question.classes?.some((cls) => cls.name === suggestion[question.key]);
+    return offered && !isAnswered(question, answers[question.key]);
+  });
+}
+
 /** One key is a whole answer: a project with one question that takes one class. */
 export function answersByOneKey(questions) {
   return questions.length === 1 && (questions[0].kind === "single" || questions[0].kind === "scale");

@@ -314,6 +314,7 @@ export class View {
     byId("lesson").hidden = name !== "lesson";
     if (name !== "item") byId("item-details").hidden = true;
     if (name !== "item") byId("earlier").hidden = true;
+    if (name !== "item") byId("suggestion").hidden = true;
     byId("empty").hidden = name !== "empty";
     byId("passive").hidden = name !== "passive";
     byId("loading").hidden = name !== "loading";
@@ -335,6 +336,16 @@ export class View {
     const words = answers ? describe(this.questions, answers) : "";
     byId("earlier").hidden = !words;
     setText(byId("earlier"), words && this.say("earlier", { answer: words }));
+  }
+
+  /** What a model says of the item, with how sure it is of it; null where nothing is suggested. */
+  showSuggestion(suggestion) {
+    const words = suggestion ? describe(this.questions, suggestion.answers) : "";
+    byId("suggestion").hidden = !words;
+    if (!words) return;
+    const [sure, ...others] = Object.values(suggestion.probability);
+    const shown = others.length || sure === null ? "suggested" : "suggested_sure";
+    setText(byId("suggestion-text"), this.say(shown, { answer: words, sure: Math.floor(100 * sure) }));
   }
 
   /** Whether an answer of the training round was right, what is, and why; after the last one how it ended. */
