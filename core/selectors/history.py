@@ -137,6 +137,7 @@ def _said(row: Annotation, reader: Membership) -> dict[str, Any]:
         "answers": answers_of(row),
         "comment": row.comment or None,
         "relabel": row.relabel_id,
+        "suggestion": row.suggestion,
         "counts": row.current and not row.voided,
     }
 

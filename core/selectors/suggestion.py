@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Min, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet
 
 from core.choices import AuditPart, Pass, QuestionKind, RunKind
 from core.models import Annotation, Item, Lease, Prediction, Project, Run
@@ -18,15 +18,17 @@ SUGGESTED_KINDS = frozenset({QuestionKind.SINGLE, QuestionKind.SCALE})
 
 
 def runs_to_suggest(project: Project) -> QuerySet[Run]:
-    """The runs that may be suggested, newest first: those that say of any item what they say, labelled or not.
+    """The runs that may be suggested, newest first: those that say something of items outside the audit slice.
 
-    What was spread to near neighbours is left out: it says something of items without a label only, so that a
-    suggestion would tell that an item is no repeat.
+    What was spread to near neighbours is left out: it is about items without a label only, so that a suggestion
+    would tell that an item is no repeat.
     """
     said = Prediction.objects.filter(
-        run__project=project, question__in=[spec.id for spec in suggested_questions(project)]
+        run=OuterRef("pk"),
+        question__in=[spec.id for spec in suggested_questions(project)],
+        item__audit=AuditPart.NONE,
     )
-    return runs_of(project.pk).exclude(kind=RunKind.SPREAD).filter(pk__in=said.order_by().values("run_id"))
+    return runs_of(project.pk).exclude(kind=RunKind.SPREAD).filter(Exists(said))
 
 
 def suggested_questions(project: Project) -> list[QuestionSpec]:

@@ -93,10 +93,16 @@ class History:
 def history_of_answers(project: Project, question: QuestionSpec) -> History:
     """Every revision of the answers that count between people, and of those that were voided.
 
+    What was answered with a suggestion in sight is left out, as it is of agreement.
+
     Where more than MOST_OUTSIDE lie outside the audit slice, only those there that were sent out again.
     """
     counted = Annotation.objects.filter(
-        annotator__project=project, pass_kind=Pass.NORMAL, repeat=1, item_version=F("item__version")
+        annotator__project=project,
+        pass_kind=Pass.NORMAL,
+        repeat=1,
+        suggested=False,
+        item_version=F("item__version"),
     ).exclude(item__state=ItemState.WITHDRAWN)
     if counted.filter(item__audit=AuditPart.NONE).count() > MOST_OUTSIDE:
         sent = RelabelItem.objects.filter(item=OuterRef("item"))

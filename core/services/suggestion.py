@@ -64,8 +64,8 @@ def _run(project: Project, named: Any) -> int | None:
     if not runs_to_suggest(project).filter(pk=run.pk).exists():
         raise Conflict(
             "run-says-nothing",
-            "This run has no predictions that can be suggested: it needs some of a question with one class as its "
-            "answer, and not only of items without a label.",
+            "This run has nothing to suggest: it needs predictions of a question with one class as its answer, on items "
+            "outside the audit slice, and not only on those without a label.",
         )
     return run.pk
 

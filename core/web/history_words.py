@@ -63,7 +63,12 @@ def _details(kind: str, data: dict[str, Any]) -> list[str]:
         return [_("version %(version)s") % data]
     if kind in {"answered", "changed"}:
         answers = [f"{key}: {as_text(value) or _('(empty)')}" for key, value in data["answers"].items()]
-        return [*answers, _pass(data), "" if data["counts"] else _("does not count any more")]
+        return [
+            *answers,
+            _pass(data),
+            _in_sight(data["suggestion"]),
+            "" if data["counts"] else _("does not count any more"),
+        ]
     if kind == "skipped":
         return [str(SkipReason(data["reason"]).label) if data["reason"] else ""]
     if kind in {"voided", "void-undone"}:
@@ -94,6 +99,17 @@ def _further(kind: str, data: dict[str, Any]) -> list[str]:
     if kind == "handed-out" and data["relabel"]:
         return [_("once more")]
     return [_("said to be broken")] if data.get("broken") else []
+
+
+def _in_sight(suggestion: dict[str, Any] | None) -> str:
+    """What the person saw beside the item."""
+    if suggestion is None or not suggestion.get("shown", True):
+        return ""
+    seen = suggestion.get("earlier", suggestion.get("answers", {}))
+    words = ", ".join(f"{key}: {as_text(value) or _('(empty)')}" for key, value in seen.items())
+    return (
+        _("with the earlier answer in sight: %s") if "earlier" in suggestion else _("suggested: %s")
+    ) % words
 
 
 def _pass(data: dict[str, Any]) -> str:
