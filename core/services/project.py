@@ -331,12 +331,7 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
         stop_choosing(membership.project_id)
     if {"overlap", "audit_overlap", "adaptive"} & set(changes):
         lock_items(membership.project_id)
-    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
-    check_open(project)
-    if version is not None and version != project.version:
-        raise Stale(
-            "stale", "Somebody else changed these settings since you read them.", version=project.version
-        )
+    project = locked_settings(membership, version)
     problems = Problems()
     problems.unknown("", changes, SETTINGS)
     fields = _settings(changes, problems)
@@ -359,6 +354,20 @@ def edit_project(membership: Membership, changes: dict[str, Any], version: int |
     if OVERLAPS & set(fields):
         _apply_overlap(project, *before)
     record(membership.user, project, "project.edited", project.slug, fields=sorted(fields))
+    return project
+
+
+def locked_settings(membership: Membership, version: int | None) -> Project:
+    """The project, locked, if ``version`` is that of its settings (None: whatever it is).
+
+    Raises Stale; Conflict ``project-archived``.
+    """
+    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
+    check_open(project)
+    if version is not None and version != project.version:
+        raise Stale(
+            "stale", "Somebody else changed these settings since you read them.", version=project.version
+        )
     return project
 
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from django.db import transaction
 
-from core.exceptions import Conflict, Invalid, Stale
+from core.exceptions import Conflict, Invalid
 from core.models import Membership, Project
 from core.selectors.run import run_called
 from core.selectors.suggestion import runs_to_suggest
-from core.services.archive import check_open
 from core.services.audit import record
-from core.services.project import checked_share
+from core.services.project import checked_share, locked_settings
 from core.services.question import Problems
 
 FIELDS = frozenset({"run", "sure", "withheld"})
@@ -28,12 +27,7 @@ def edit_suggestions(membership: Membership, changes: Any, version: int | None =
     """
     if not isinstance(changes, dict):
         raise Invalid("not-an-object", 'Suggestions are {"run": 12, "sure": 0.8, "withheld": 0.2}.')
-    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
-    check_open(project)
-    if version is not None and version != project.version:
-        raise Stale(
-            "stale", "Somebody else changed these settings since you read them.", version=project.version
-        )
+    project = locked_settings(membership, version)
     problems = Problems()
     problems.unknown("", changes, FIELDS)
     fields: dict[str, Any] = {}

@@ -8,10 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from core.models import Item, Project, Run
-from core.services.progress import recount
+from core.models import Item, Run
 from tests.conftest import Actors
-from tests.factories.item import make_items
+from tests.factories.item import make_waiting
 from tests.factories.run import make_run
 
 pytestmark = pytest.mark.django_db
@@ -20,10 +19,7 @@ Script = Callable[..., Client]
 
 @pytest.fixture
 def items(actors: Actors) -> list[Item]:
-    Project.objects.filter(pk=actors.project.pk).update(overlap=1, audit_overlap=1)
-    made = make_items(Project.objects.get(pk=actors.project.pk), 3)
-    recount(actors.project.pk)
-    return made
+    return make_waiting(actors.project, 3)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 
 from core.choices import Lane
 from core.models import Batch, Item, Project
+from core.services.progress import recount
 
 
 def make_items(project: Project, n: int, *, batch: Batch | None = None, **more: Any) -> list[Item]:
@@ -30,3 +31,11 @@ def make_items(project: Project, n: int, *, batch: Batch | None = None, **more: 
         )
         for place in range(n)
     )
+
+
+def make_waiting(project: Project, n: int, overlap: int = 1) -> list[Item]:
+    """``n`` items that wait for ``overlap`` answers each, as every item of the project does from now on."""
+    Project.objects.filter(pk=project.pk).update(overlap=overlap, audit_overlap=overlap)
+    made = make_items(project, n, target=overlap)
+    recount(project.pk)
+    return made

@@ -7,10 +7,9 @@ from django.conf import settings
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
-from core.models import Annotation, Item, Project
-from core.services.progress import recount
+from core.models import Annotation, Item
 from tests.conftest import Actors, client_of
-from tests.factories.item import make_items
+from tests.factories.item import make_waiting
 from tests.factories.run import make_run
 from tests.journeys.test_label_page import press, settle, wait_saved
 from tests.journeys.test_loop import Walk
@@ -21,10 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def items(actors: Actors) -> list[Item]:
     """Four items that want one answer each, none of the audit slice."""
-    Project.objects.filter(pk=actors.project.pk).update(overlap=1, audit_overlap=1)
-    made = make_items(Project.objects.get(pk=actors.project.pk), 4)
-    recount(actors.project.pk)
-    return made
+    return make_waiting(actors.project, 4)
 
 
 @pytest.fixture

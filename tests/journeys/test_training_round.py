@@ -8,11 +8,10 @@ from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from core.choices import Pass, RelabelTo, TrainingState
-from core.models import Annotation, Item, Membership, Project, Trainee
-from core.services.progress import recount
+from core.models import Annotation, Item, Membership, Trainee
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer
-from tests.factories.item import make_items
+from tests.factories.item import make_waiting
 from tests.factories.queue import make_place, make_training_round, send_through
 from tests.journeys.label_site import PAINTED
 from tests.journeys.test_label_page import press, settle, shown, wait_saved
@@ -45,10 +44,7 @@ class Desk:
 @pytest.fixture
 def items(actors: Actors) -> list[Item]:
     """Six items that want one answer each."""
-    Project.objects.filter(pk=actors.project.pk).update(overlap=1, audit_overlap=1)
-    made = make_items(Project.objects.get(pk=actors.project.pk), 6)
-    recount(actors.project.pk)
-    return made
+    return make_waiting(actors.project, 6)
 
 
 @pytest.fixture

@@ -19,11 +19,10 @@ from core.selectors.suggestion import shown_on, suggestions
 from core.services.annotation import Submitted, Work, correct, submit
 from core.services.lease import hand_out, hand_out_trial, release_leases_of
 from core.services.mapping import apply_rename
-from core.services.progress import recount
 from core.services.suggestion import edit_suggestions
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_gold
-from tests.factories.item import make_items
+from tests.factories.item import make_items, make_waiting
 from tests.factories.passes import mix_passes
 from tests.factories.queue import make_place
 from tests.factories.run import make_run
@@ -45,10 +44,7 @@ def bob(actors: Actors) -> Membership:
 @pytest.fixture
 def items(actors: Actors) -> list[Item]:
     """Twelve items that want one answer each, none of the audit slice."""
-    Project.objects.filter(pk=actors.project.pk).update(overlap=1, audit_overlap=1)
-    made = make_items(Project.objects.get(pk=actors.project.pk), 12)
-    recount(actors.project.pk)
-    return made
+    return make_waiting(actors.project, 12)
 
 
 @pytest.fixture

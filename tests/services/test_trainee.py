@@ -25,11 +25,10 @@ from core.selectors.progress import changes_of, progress_of
 from core.services.annotation import Work, correct, submit
 from core.services.item import restore_item, withdraw_item
 from core.services.lease import Stopped, defer, expire_leases, hand_out, skip
-from core.services.progress import recount
 from core.services.trainee import Feedback, Outcome, try_again
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_gold
-from tests.factories.item import make_items
+from tests.factories.item import make_items, make_waiting
 from tests.factories.project import make_question
 from tests.factories.queue import answer, fresh, make_training_round, send_through
 
@@ -39,10 +38,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def items(actors: Actors) -> list[Item]:
     """Seven items that want one answer each."""
-    Project.objects.filter(pk=actors.project.pk).update(overlap=1, audit_overlap=1)
-    made = make_items(Project.objects.get(pk=actors.project.pk), 7)
-    recount(actors.project.pk)
-    return made
+    return make_waiting(actors.project, 7)
 
 
 @pytest.fixture

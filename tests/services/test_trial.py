@@ -11,9 +11,8 @@ from core.models import Annotation, Flag, Item, Lease, Membership, Project
 from core.selectors.progress import changes_of, progress_of
 from core.services.annotation import correct
 from core.services.lease import Stopped, flag, hand_out, hand_out_trial, skip
-from core.services.progress import recount
 from tests.conftest import Actors, client_of
-from tests.factories.item import make_items
+from tests.factories.item import make_waiting
 from tests.factories.queue import answer, fresh
 
 pytestmark = pytest.mark.django_db
@@ -22,10 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def items(actors: Actors) -> list[Item]:
     """Five items that want one answer each."""
-    Project.objects.filter(pk=actors.project.pk).update(overlap=1, audit_overlap=1)
-    made = make_items(Project.objects.get(pk=actors.project.pk), 5)
-    recount(actors.project.pk)
-    return made
+    return make_waiting(actors.project, 5)
 
 
 @pytest.fixture
