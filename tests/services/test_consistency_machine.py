@@ -49,6 +49,7 @@ from core.pipelines.agreement import agreement_report
 from core.pipelines.exporting import Wanted, export_labels
 from core.selectors.check_data import findings
 from core.selectors.question import _schema
+from core.selectors.suggestion import shown_on
 from core.services.adjudication import settle, take_back
 from core.services.annotation import Work, correct, submit
 from core.services.erasure import erase_person
@@ -56,10 +57,12 @@ from core.services.lease import hand_out
 from core.services.mapping import apply_merge, apply_rename, apply_standardise, revert
 from core.services.progress import recount
 from core.services.relabel import Order, send_again
+from core.services.suggestion import edit_suggestions
 from core.services.void import undo_void, void_annotations
 from tests.factories.account import make_user
 from tests.factories.item import make_items
 from tests.factories.project import add_member, make_project, make_question
+from tests.factories.run import make_run
 
 pytestmark = pytest.mark.django_db
 STEPS = int(os.environ.get("LABELAPP_MACHINE_STEPS", "120"))
@@ -80,7 +83,7 @@ index = st.integers(0, 10**6)
 class Chain:
     """What one person said of one item, revision by revision; the last one counts unless it is voided.
 
-    ``shown``: the last time they were asked by name, with the others' label in sight.
+    ``shown``: the last time, the others' label (they were asked by name) or a model's suggestion was in sight.
     """
 
     said: list[tuple[int, str]] = field(default_factory=list)
@@ -292,7 +295,19 @@ class Effort(RuleBasedStateMachine):
         submit(Actor(member.user), lease.pk, str(uuid4()), Work(answers, elapsed_ms=1000, count=0))
         relabel = lease.relabel
         shown = relabel is not None and relabel.to == RelabelTo.NAMED and not relabel.blind
+        shown |= shown_on(lease) is not None
         self.did("said", name, lease.item_id, value, shown)
+
+    @rule(which=index, on=st.booleans())
+    def suggest(self, which: int, *, on: bool) -> None:
+        """A lead has a model's answers shown beside the items that there are, or ends it."""
+        run = None
+        if on:
+            names = dict(Item.objects.filter(pk__in=self.items).values_list("pk", "external_id"))
+            said = LabelClass.objects.get(pk=self.class_ids[which % len(CLASSES)]).name
+            told = dict.fromkeys(names.values(), said)
+            run = make_run(self.project, told, name=f"model {self.project.runs.count()}", key="bird").pk
+        edit_suggestions(self.member(self.lead), {"run": run, "withheld": 0.3})
 
     @precondition(lambda self: any(name not in self.state.erased for name, _item in self.state.chains))
     @rule(which=index, a=index, b=index)
