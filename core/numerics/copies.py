@@ -57,9 +57,13 @@ def duplicate_findings(batch: TextSample, earlier: Sequence[SampledText], limit:
     seen = _Copies(new, len(old), group, fresh, said)
     growth = max(1.0, len(new) / max(len(old), 1))
     return [
-        *seen.finding("near-duplicates", [(in_new > 1, in_old > 1, growth)]),
+        *seen.finding("near-duplicates", [(in_new > 1, in_old > 1, growth)], heaps=in_new > 1),
         *(
-            seen.finding("near-duplicates-earlier", [((in_new > 0) & (in_old > 0), in_old > 1, 1.0)])
+            seen.finding(
+                "near-duplicates-earlier",
+                [((in_new > 0) & (in_old > 0), in_old > 1, 1.0)],
+                heaps=(in_new > 1) & (in_old > 0),
+            )
             if old
             else ()
         ),
@@ -80,11 +84,13 @@ class _Copies:
     fresh: npt.NDArray[np.bool_]
     said: Document
 
-    def finding(self, code: str, compared: Sequence[_Compared]) -> list[Finding]:
+    def finding(
+        self, code: str, compared: Sequence[_Compared], heaps: npt.NDArray[np.bool_] | None = None
+    ) -> list[Finding]:
         """Rows in some groups, each against the earlier rows in groups of the same sort, times a growth.
 
         The growth is for comparisons within a batch that is larger than what was before: a larger heap has more
-        copies of each of its rows.
+        copies of each of its rows. Of the groups in ``heaps`` each is compared by itself, too.
         """
         n_new, n_old = len(self.new), self.n_old
         of_new, of_old = self.group[self.fresh], self.group[~self.fresh]
@@ -103,7 +109,22 @@ class _Copies:
             return [replace(finding, severity=WARN if finding.share >= FIRST_COPIES else NOTE)]
         p = min(self._p(*one) for one in compared) * len(compared)
         large = finding.share >= LEAST_COPIES and clearly(k, n_new, base * n_old, n_old)
-        return [replace(finding, p=min(1.0, p), large=large, gross=finding.share >= 0.5)]  # noqa: PLR2004 -- most
+        if heaps is not None:
+            p_heap = self._p_of_heap(heaps)
+            # An alarm needs an effect: of two tests the smaller p counts among those that have one.
+            p = 2 * (p_heap if p_heap is not None and not (large and p < p_heap) else p)
+            large = large or p_heap is not None
+        return [replace(finding, p=min(1.0, p), large=large, gross=self._of_all(of_new[rows]) >= MOSTLY)]
+
+    def _of_all(self, marked: npt.NDArray[np.intp]) -> float:
+        """The share of marked rows among all that were looked at, sampled or not, from the groups of the marked ones.
+
+        Copies come into the sample together, so that the largest group is there as a whole or not at all: its rows are
+        a part of all rows, the other marked ones a part of the other sampled ones.
+        """
+        n_new, largest = len(self.new), int(np.bincount(marked).max())
+        heap: float = largest / self.said["looked"]
+        return heap + (1 - heap) * (marked.size - largest) / max(n_new - largest, 1)
 
     def _p(self, groups: npt.NDArray[np.bool_], before: npt.NDArray[np.bool_], growth: float) -> float:
         """Copies come in groups, so that rows are no independent evidence: both counts are divided by the design
@@ -114,6 +135,23 @@ class _Copies:
         effect = max(_mean_size(marked), _mean_size(marked_old))
         n_new = round(of_new.size * growth)
         return more_often(marked.size / effect, n_new, marked_old.size / effect, of_old.size)
+
+    def _p_of_heap(self, heaps: npt.NDArray[np.bool_]) -> float | None:
+        """The probability of as many rows in one group of copies; None where no group is of some size.
+
+        One text that is pasted many times says nothing of other texts (see ``_p``), but of rows of one source those of
+        a group fall into the batch by chance. A group is of some size if it is clearly larger than the largest before.
+        The level is shared among all groups of two rows or more.
+        """
+        in_new = np.bincount(self.group[self.fresh], minlength=heaps.size)
+        in_old = np.bincount(self.group[~self.fresh], minlength=heaps.size)
+        n_new, n_old, most = len(self.new), self.n_old, float(in_old.max())
+        found = [
+            more_often(float(in_new[at]), n_new, float(in_old[at]), n_old)
+            for at in np.flatnonzero(heaps & (in_new >= LEAST_COPIES * self.said["looked"])).tolist()
+            if clearly(float(in_new[at]), n_new, most, n_old)
+        ]
+        return min(found) * int((in_new + in_old > 1).sum()) if found else None
 
 
 def _mean_size(group: npt.NDArray[np.intp]) -> float:

@@ -23,6 +23,10 @@ FEWEST_LABELS = 50
 LARGEST_GROUP = 0.1  # of the labels; near-duplicates in a larger group may be in different folds
 DRAWS = 1000
 LEVEL = 0.95
+FEWEST_TO_TELL = 200  # judged labels from which the share of wrong ones is told
+LEAST_AGREED = 0.88  # of the judged labels the model must say again, and so much of every class
+LEAST_AGREED_IN_CLASS = 0.5
+MOST_CHOSEN = 0.1  # of the judged labels may be of items that a strategy chose
 _SUM = 1e-3
 
 
@@ -227,6 +231,33 @@ def expected_errors(label: Ints, judged: Judged, *, seed: int) -> Expected:
     for place, number in enumerate(present.tolist()):
         of_class[number] = _figure(float(share[place]), drawn[place], int(n[number]))
     return Expected(total, tuple(of_class))
+
+
+def trusted(expected: Expected, label: Ints, judged: Judged, by_chance: Bools) -> Expected:
+    """The expected errors where they can be believed, else null with the reason.
+
+    The joint counts as people's mistakes what the model is surely wrong about. That is little only where the model is
+    good: it must say again most of the judged labels, and half of every class (one that always says the commonest
+    class is right on most labels, too). Items that a strategy chose (`by_chance` False) are those that are hard for
+    the model. The bounds were measured (docs/label_errors.md).
+    """
+    rows = np.flatnonzero(judged.known)
+    given = label[rows]
+    again = judged.probability[rows].argmax(axis=1) == given
+    n = np.bincount(given, minlength=len(expected.by_class))
+    of_class = np.bincount(given[again], minlength=n.size)[n > 0] / n[n > 0]
+    if rows.size < FEWEST_TO_TELL:
+        reason = Reason.TOO_FEW_ITEMS
+    elif np.count_nonzero(~by_chance[rows]) > MOST_CHOSEN * rows.size:
+        reason = Reason.CHOSEN_ITEMS
+    elif again.mean() < LEAST_AGREED or of_class.min() < LEAST_AGREED_IN_CLASS:
+        reason = Reason.MODEL_TOO_WEAK
+    else:
+        return expected
+    return Expected(
+        Figure.missing(reason, n_items=rows.size),
+        tuple(Figure.missing(reason, n_items=one) for one in n.tolist()),
+    )
 
 
 def _off_diagonal(counts: npt.NDArray[np.int64], place: int | None = None) -> Floats:

@@ -49,12 +49,14 @@ class Reach(StrEnum):
 @dataclass(frozen=True, eq=False)
 class Curve:
     """A straight line: the log odds of the quality are start + slope log(n). `n` are the labels that were measured;
-    `start` and `slope` have one entry per draw, the first of the items as they are.
+    `start` and `slope` have one entry per draw, the first of the items as they are. All models were scored on the same
+    `n_items`.
     """
 
     n: Floats
     start: Floats
     slope: Floats
+    n_items: int
 
     def values(self, n: Floats) -> Floats:
         """The quality at these numbers of labels (each at least 1)."""
@@ -78,8 +80,8 @@ class Curve:
             se=gains[1:].std(),
             ci=(min(low, value), max(high, value)),
             method=Method.ITEM_BOOTSTRAP,
-            n_items=self.n.size,
-            n_pairs=self.n.size,
+            n_items=self.n_items,
+            n_pairs=self.n_items,
         )
 
     def _all(self, n: Floats) -> Floats:
@@ -114,8 +116,7 @@ def learning(n: Ints, predicted: Ints, truth: Ints, n_classes: int, *, seed: int
         return Learning(n, points, None, None)
     times = draw_items(truth.size, seed)
     drawn = np.array([accuracy_and_f1(times, truth, said, n_classes) for said in predicted])
-    least = 0.5 / truth.size
-    curves = (fit_curve(n, drawn[:, measure].T, least, seed=seed) for measure in range(2))
+    curves = (fit_curve(n, drawn[:, measure].T, truth.size, seed=seed) for measure in range(2))
     return Learning(n, points, *curves)
 
 
@@ -126,20 +127,22 @@ def draw_items(n_items: int, seed: int) -> Floats:
     return np.concatenate([np.ones((1, n_items)), times])
 
 
-def fit_curve(n: Ints | Floats, drawn: Floats, least: float, *, seed: int) -> Curve:
+def fit_curve(n: Ints | Floats, drawn: Floats, n_items: int, *, seed: int) -> Curve:
     """The curve of every draw (draws x models, the first row is what was seen), which never falls.
 
-    Models weigh by their number of labels. `least` (half an item's share) is as near to 0 and 1 as a quality counts.
+    Models weigh by their number of labels. Half of one of the `n_items` is as near to 0 and 1 as a quality counts.
     Draws but the first also get what models are off the line, at random: the luck of a model with its labels.
     """
     labels = np.maximum(np.asarray(n, dtype=np.float64), 1.0)
-    x, odds = np.log(labels), _log_odds(drawn, least)
+    x, odds = np.log(labels), _log_odds(drawn, 0.5 / n_items)
     start, slope = _line(x, odds[:1], labels)
     off = (odds[0] - start - slope * x) * np.sqrt(labels.size / max(labels.size - 2, 1))
     odds[1:] += np.random.default_rng(seed).choice(off - off.mean(), odds[1:].shape)
     start, slope = _line(x, odds, labels)
     flat = slope <= 0
-    return Curve(labels, np.where(flat, odds @ labels / labels.sum(), start), np.where(flat, 0.0, slope))
+    return Curve(
+        labels, np.where(flat, odds @ labels / labels.sum(), start), np.where(flat, 0.0, slope), n_items
+    )
 
 
 def _law(n: Ints, drawn: Floats) -> tuple[Floats, Floats, Floats]:

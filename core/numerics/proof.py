@@ -3,8 +3,10 @@
 A measure is a function of how often each answer pattern occurs. Its standard error is the jackknife's over items
 (Tukey 1958; Efron and Stein 1981): every pattern once with one item less (numerics.jackknife). For a difference on the
 same items the patterns are pairs (before, after), so that what an item does to both sides stays together: a pair left
-out is its one pattern left out before and the other after. Intervals are Student's, moved towards the longer tail of
-the items' influences as elsewhere.
+out is its one pattern left out before and the other after. Intervals are Student's. Those of single figures are moved
+towards the longer tail of the items' influences as elsewhere; that of a difference on the same items is not, as the
+move would tell a change by one item, and has Satterthwaite's degrees of freedom for such influences (Biometrics 2,
+1946): few where few items changed.
 """
 
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from scipy.special import stdtr
 from core.numerics import jackknife
 from core.numerics.alpha import Scale, nominal_scale
 from core.numerics.changes import Change, change
-from core.numerics.intervals import skewed_interval, skewness
+from core.numerics.intervals import skewed_interval, skewness, t_interval
 from core.numerics.jackknife import Measured
 from core.numerics.results import PRECISION, Figure, Method, Reason
 from core.numerics.table import Bools, Floats, Ints, LabelTable, Patterns, find_patterns
@@ -26,6 +28,7 @@ from core.numerics.table import Bools, Floats, Ints, LabelTable, Patterns, find_
 MARGIN = PRECISION  # a difference within this is none to speak of
 SURE = 0.05  # p below which a difference is told
 _PAIR = 2
+_EVEN = 1e-6  # excess of a kurtosis over its least, 1
 
 Measure = Callable[[Patterns], Measured]  # of patterns of two answers or more
 
@@ -153,6 +156,7 @@ class _Spread:
     value: float
     se: float | None
     skewness: float
+    df: float  # of the variance
     n: int
     reason: Reason = Reason.ONE_CLASS  # why there is no value
 
@@ -160,13 +164,27 @@ class _Spread:
 def _spread(found: Measured, multiplicity: Ints) -> _Spread:
     n = int(multiplicity.sum())
     if n < _PAIR or not isfinite(found.value):
-        return _Spread(found.value, None, 0.0, n, found.reason)
+        return _Spread(found.value, None, 0.0, n - 1, n, found.reason)
     without = found.without
     if not np.isfinite(without).all():
-        return _Spread(found.value, None, 0.0, n)
+        return _Spread(found.value, None, 0.0, n - 1, n)
     influence = (n - 1) * (float(multiplicity @ without) / n - without)
     se = float(np.sqrt(multiplicity @ influence**2 / (n * (n - 1))))
-    return _Spread(found.value, se, skewness(influence, multiplicity), n)
+    return _Spread(found.value, se, skewness(influence, multiplicity), _df(influence, multiplicity), n)
+
+
+def _df(influence: Floats, multiplicity: Ints) -> float:
+    """Degrees of freedom of the influences' variance, 2 n / (kurtosis - 1) and at most n - 1.
+
+    Where all of n items but m stay as they were, and these change by as much, the kurtosis is about n / m.
+    """
+    n = int(multiplicity.sum())
+    largest = float(np.abs(influence).max(initial=0.0))
+    if largest == 0:
+        return n - 1
+    unit = influence / largest  # so that no power of it underflows
+    kurtosis = n * float(multiplicity @ unit**4) / float(multiplicity @ unit**2) ** 2
+    return min(n - 1, 2 * n / max(kurtosis - 1, _EVEN))
 
 
 def _figure(patterns: Patterns, found: _Spread) -> Figure:
@@ -187,7 +205,7 @@ def _paired_change(figures: list[Figure], found: _Spread, n_items: int) -> Chang
         return Change(Figure.missing(reason, n_items=n_items, n_pairs=n_pairs), None)
     if not found.se:
         return Change(Figure.estimate(found.value, n_items=n_items, n_pairs=n_pairs), None)
-    low, high = skewed_interval(found.value, found.se, found.skewness, found.n - 1, upper=np.inf)
+    low, high = t_interval(found.value, found.se, found.df, upper=np.inf)
     told = Figure.estimate(
         found.value,
         se=found.se,
@@ -196,9 +214,7 @@ def _paired_change(figures: list[Figure], found: _Spread, n_items: int) -> Chang
         n_items=n_items,
         n_pairs=n_pairs,
     )
-    # Of the same shifted interval: the level at which it would just reach 0.
-    centre = (float(low) + float(high)) / 2
-    return Change(told, min(1.0, 2 * float(stdtr(found.n - 1, -abs(centre) / found.se))))
+    return Change(told, min(1.0, 2 * float(stdtr(found.df, -abs(found.value) / found.se))))
 
 
 def _decided(before: Figure, after: Figure, found: Change, fixed: float) -> Compared:

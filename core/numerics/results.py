@@ -19,6 +19,8 @@ class Reason(StrEnum):
     NEGATIVE_VALUES = "negative_values"  # the ratio level is not defined below zero
     NOT_CROSSED = "not_crossed"  # not everybody answered every item once
     ITEMS_ALIKE = "items_alike"  # the items do not differ from each other, so nothing can be told apart
+    CHOSEN_ITEMS = "chosen_items"  # a strategy chose them, so that they do not stand for others
+    MODEL_TOO_WEAK = "model_too_weak"  # its own mistakes would be taken for people's
 
 
 class Method(StrEnum):

@@ -49,7 +49,8 @@ def exact_interval(right: int, n: int, error: float) -> tuple[float, float]:
 def share_so_far(right: Sequence[bool], level: float = LEVEL) -> Figure:
     """The share of `right` in answers in their order, with the interval of the last look.
 
-    There is none before the first look. The value is that of all answers, also of those since the look.
+    There is none before the first look. The value is that of all answers, also of those since the look; where it has
+    left the interval meanwhile, that reaches up (or down) to it, which makes it miss the truth no more often.
     """
     n = len(right)
     if n == 0:
@@ -59,10 +60,11 @@ def share_so_far(right: Sequence[bool], level: float = LEVEL) -> Figure:
     if look == 0:
         return Figure.estimate(share, n_items=n, n_pairs=n)
     seen = answers_at(look)
+    low, high = exact_interval(sum(right[:seen]), seen, error_at(look, level))
     return Figure.estimate(
         share,
         se=(share * (1 - share) / n) ** 0.5,
-        ci=exact_interval(sum(right[:seen]), seen, error_at(look, level)),
+        ci=(min(low, share), max(high, share)),
         method=Method.EXACT,
         n_items=n,
         n_pairs=n,
@@ -70,5 +72,5 @@ def share_so_far(right: Sequence[bool], level: float = LEVEL) -> Figure:
 
 
 def is_below(figure: Figure, bound: float) -> bool:
-    """Whether a share is surely below a bound: its interval ends there."""
+    """Whether a share is surely below a bound: its interval ends there, and so does the share of all answers."""
     return figure.ci is not None and figure.ci[1] < bound

@@ -13,9 +13,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from core.numerics.classifier import train
-from core.numerics.intervals import t_interval
+from core.numerics.intervals import LEVEL, t_interval
 from core.numerics.metrics import proportion
 from core.numerics.results import Figure, Method, Reason
+from core.numerics.sequential import exact_interval
 from core.numerics.table import Bools, Floats, Ints
 
 Floats32 = npt.NDArray[np.float32]
@@ -28,6 +29,7 @@ FAR = 0.05  # so much of the mean mass is added as ignorance: a row that labels 
 CONFIDENT = 0.9
 MARGIN = 0.02  # so much accuracy less is still as good
 FEWEST = 30  # labels to compare by
+FEWEST_APART = 6  # rows that only one of two gets right, for Student's interval
 FOLDS = 5
 SETTLED = 1e-6
 MOST_STEPS = 300
@@ -242,12 +244,7 @@ def _told(share: Floats) -> Ints:
 
 def _compared(ours: Bools, theirs: Bools, sure: Bools) -> Comparison:
     n = ours.size
-    each = ours.astype(np.float64) - theirs
-    value, se = float(each.mean()), float(each.std(ddof=1) / np.sqrt(n))
-    low, high = (float(end) for end in t_interval(value, se, n - 1, lower=-1.0))
-    difference = Figure.estimate(
-        value, se=se, ci=(low, high), method=Method.PAIRED_ITEMS, n_items=n, n_pairs=n
-    )
+    difference, low, high = _difference(ours, theirs)
     if low > 0:
         word = Word.BETTER
     elif low >= -MARGIN:
@@ -262,3 +259,24 @@ def _compared(ours: Bools, theirs: Bools, sure: Bools) -> Comparison:
         difference,
         proportion(int((ours & sure).sum()), int(sure.sum())),
     )
+
+
+def _difference(ours: Bools, theirs: Bools) -> tuple[Figure, float, float]:
+    """The share right of ours less that of theirs on the same rows, and the two ends of its interval.
+
+    The interval is Student's. Where the two differ on hardly any row their spread says too little; then the ends are
+    those that the shares of rows which only one gets right may have (Clopper and Pearson 1934): the difference is at
+    most the one and at least the other below 0.
+    """
+    n = ours.size
+    each = ours.astype(np.float64) - theirs
+    value, se = float(each.mean()), float(each.std(ddof=1) / np.sqrt(n))
+    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    if only_ours + only_theirs < FEWEST_APART:
+        method, error = Method.EXACT, (1 - LEVEL) / 2
+        low, high = -exact_interval(only_theirs, n, error)[1], exact_interval(only_ours, n, error)[1]
+    else:
+        method = Method.PAIRED_ITEMS
+        low, high = (float(end) for end in t_interval(value, se, n - 1, lower=-1.0))
+    figure = Figure.estimate(value, se=se, ci=(low, high), method=method, n_items=n, n_pairs=n)
+    return figure, low, high

@@ -21,6 +21,7 @@ from core.numerics.label_errors import (
     by_duplicates,
     expected_errors,
     out_of_fold,
+    trusted,
 )
 from core.numerics.results import Figure, Reason
 from core.numerics.table import Floats, Ints, LabelTable, condense
@@ -52,8 +53,8 @@ def run_errors(job: Job) -> None:
 
     The report tells ``n_labels`` that were looked at, ``n_uncertain`` items without a certain answer, ``n_tied`` items
     whose votes are even, ``n_unjudged`` labels that no model could judge; ``n_doubted``: where the model says another
-    class; ``expected``: the share of wrong labels (a figure), ``classes``: for each ``class`` its ``n`` labels and its
-    ``expected`` share; ``complete``: whether all near-duplicates were looked for; ``rule`` by which people were held
+    class; ``expected``: the share of wrong labels (a figure, null where numerics.label_errors.trusted does not
+    believe it), ``classes``: for each ``class`` its ``n`` labels and its ``expected`` share; ``complete``: whether all near-duplicates were looked for; ``rule`` by which people were held
     against their consensus. Fails with ``no-items`` in a project without items.
     """
     project = Project.objects.get(pk=job.project_id)
@@ -99,7 +100,7 @@ def _expected(training: TrainingSet, label: Ints, judged: Judged | None) -> Json
     few = Figure.missing(Reason.TOO_FEW_ITEMS, n_items=int(n.sum()))
     share, by_class, unjudged, doubted = few, (few,) * training.n_classes, int(n.sum()), 0
     if judged is not None:
-        expected = expected_errors(label, judged, seed=SEED)
+        expected = trusted(expected_errors(label, judged, seed=SEED), label, judged, training.by_chance)
         share, by_class = expected.share, expected.by_class
         unjudged -= int(np.count_nonzero(judged.known))
         doubted = int(np.count_nonzero(judged.known & (judged.probability.argmax(axis=1) != label)))

@@ -3,8 +3,9 @@
 A run's metrics hold: ``classes`` and their ``class_ids``; ``unseen`` (classes that no label had); ``labels`` (how much of each class the
 targets had); ``holdout``: ``n``, ``accuracy``, ``macro_f1`` (figures), ``per_class`` (``class``, ``n``, ``n_predicted``,
 ``precision``, ``recall``, ``f1``), ``confusion`` (cells [labelled as, said to be, items], numbers as in ``classes``);
-``calibration``: ``temperature``, ``ece``, ``n``; ``selected_cv``: the naive estimate by cross-validation on the
-training labels themselves (``n``, ``folds``, ``accuracy``, ``difference`` to the holdout), null where there is none;
+``calibration``: ``temperature``, ``ece`` (null unless both halves of the holdout have 20 labels), ``n``;
+``selected_cv``: the naive estimate by cross-validation on the training labels themselves (``n``, ``folds``,
+``accuracy``, ``difference`` to the holdout), null where there is none;
 ``weak``: rows that no person labelled, ``weak_cut``: those that were too many.
 """
 
@@ -20,7 +21,7 @@ from django.db import transaction
 
 from core.exceptions import Conflict, Invalid
 from core.models import FeatureSet, Job, Project, Run, Selection, User
-from core.numerics.classifier import Classifier, cross_validated, judged, train
+from core.numerics.classifier import CALIBRATION_ITEMS, Classifier, cross_validated, judged, train
 from core.numerics.features import Datum, transform
 from core.numerics.intervals import normal_interval
 from core.numerics.learning_curve import Measure, learning, random_cost
@@ -105,6 +106,9 @@ def _metrics(training: TrainingSet, model: Classifier, probabilities: Floats) ->
     known = training.holdout.labelled
     truth, said = training.holdout.label[known], probabilities[known]
     predicted = said.argmax(axis=1)
+    side = (training.holdout.tie[known] & np.uint64(1)).astype(np.intp)
+    # With fewer in a half the model is not calibrated for the other: the items would be judged of two models.
+    calibrated = np.bincount(side, minlength=2).min() >= CALIBRATION_ITEMS
     found = quality(truth, predicted, training.n_classes)
     seen = set(model.fitted.tolist())
     return {
@@ -115,7 +119,9 @@ def _metrics(training: TrainingSet, model: Classifier, probabilities: Floats) ->
         "holdout": quality_document(found, training.classes),
         "calibration": {
             "temperature": model.temperature,
-            "ece": calibration_error(said.max(axis=1), (truth == predicted).astype(np.intp)),
+            "ece": calibration_error(said.max(axis=1), (truth == predicted).astype(np.intp))
+            if calibrated
+            else None,
             "n": int(known.size),
         },
         "weak": len(training.weak),
@@ -335,7 +341,7 @@ def run_train(job: Job) -> None:
     if trained is None:
         raise Conflict(
             "too-few-classes",
-            "A model needs labels of two classes outside the holdout, and there are not yet.",
+            "A model needs labels of at least two classes outside the holdout, and there are fewer so far.",
         )
     with transaction.atomic():
         beat(job)

@@ -5,12 +5,13 @@ cannot be told. Items of the holdout are settled like any other, and labelled by
 
 Where people differ the target is soft: the share of the votes, or the posterior of a model of the annotators once
 they have answered enough for one (numerics.aggregation.default_rule). Items that were only answered "I cannot tell"
-teach no class; they are left out and counted. The holdout never trains.
+teach no class; they are left out and counted. The holdout never trains, and that model does not see its answers.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,12 +103,13 @@ class TrainingSet:
 class _Resolved:
     """Items with an answer or gold, by id, ascending; rows of ``target`` sum to 1, or to 0 without a certain answer.
 
-    ``voted`` is the same by votes alone: what models are judged by does not rest on a model of the annotators.
+    Of the holdout ``target`` is that of votes alone: what models are judged by does not rest on a model of the
+    annotators. ``rows`` are those of the items and of the holdout, see selectors.training.rows_of.
     """
 
     item: Ints
+    rows: npt.NDArray[Any]
     target: Floats
-    voted: Floats
     answers: Ints
 
 
@@ -119,17 +121,15 @@ def training_set(project: Project, question: QuestionSpec, *, weak_run: Run | No
     certain = [spec for spec in question.classes if not spec.uncertain]
     with one_moment():
         resolved = _resolved(project, question)
-        rows = rows_of(project, resolved.item.tolist())
         chosen = chosen_items(project)
         weak = _weak(project, question, weak_run, resolved.item)
+    rows = resolved.rows
     place = np.searchsorted(resolved.item, rows["item"])
     found = np.zeros(rows.size, dtype=np.bool_)
     inside = place < resolved.item.size
     found[inside] = resolved.item[place[inside]] == rows["item"][inside]
     target = np.zeros((rows.size, len(certain)))
     target[found] = resolved.target[place[found]]
-    voted = np.zeros_like(target)
-    voted[found] = resolved.voted[place[found]]
     known = target.sum(axis=1) > 0
     ours = known & ~rows["holdout"]
     held = rows["holdout"]
@@ -149,7 +149,7 @@ def training_set(project: Project, question: QuestionSpec, *, weak_run: Run | No
             rows["item"][held].astype(np.intp),
             rows["version"][held].astype(np.intp),
             rows["tie"][held],
-            _winners(voted[held]),
+            _winners(target[held]),
         ),
         weak=weak,
         digest=_digest(names, rows["tie"][ours], target[ours]),
@@ -168,26 +168,25 @@ def _resolved(project: Project, question: QuestionSpec) -> _Resolved:
     k = codes.size
     counts = np.bincount(votes.item * k + votes.label, minlength=items.size * k).reshape(items.size, k)
     answers = counts.sum(axis=1)
-    voted = counts / np.maximum(answers, 1)[:, None]
-    target = voted.copy()
-    rule = default_rule(table, uncertain).rule
+    target = counts / np.maximum(answers, 1)[:, None]
+    rows = rows_of(project, items.tolist())
+    taught = table.keep(~np.isin(items[table.item], rows["item"][rows["holdout"]]))
+    rule = default_rule(taught, uncertain).rule
     if rule is not Rule.MAJORITY:
-        model = fit_dawid_skene(votes, Model(rule.value))
+        model = fit_dawid_skene(certain_answers(taught, uncertain)[0], Model(rule.value))
         least = np.minimum(_LEAST_SHARE, model.posterior.max(axis=1, keepdims=True))
         share = np.where(model.posterior < least, 0.0, model.posterior)
         target[model.item] = share / share.sum(axis=1, keepdims=True)
     place = {question.classes[code].id: number for number, code in enumerate(codes.tolist())}
     final = np.searchsorted(items, np.array(list(settled), dtype=np.int64))
     said = np.array([place.get(pk, -1) for pk in settled.values()], dtype=np.intp)
-    for shares in (target, voted):
-        shares[final] = 0
-        shares[final[said >= 0], said[said >= 0]] = 1
+    target[final] = 0
+    target[final[said >= 0], said[said >= 0]] = 1
     sure = ~uncertain[gold.label]
     row = np.searchsorted(items, gold.item[sure])
-    for shares in (target, voted):
-        shares[row] = 0
-        shares[row, np.searchsorted(codes, gold.label[sure])] = 1
-    return _Resolved(items, target, voted, np.maximum(answers, 1))
+    target[row] = 0
+    target[row, np.searchsorted(codes, gold.label[sure])] = 1
+    return _Resolved(items, rows, target, np.maximum(answers, 1))
 
 
 def _winners(target: Floats) -> Ints:

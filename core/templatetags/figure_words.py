@@ -20,6 +20,13 @@ REASONS = {
     "items_alike": gettext_lazy(
         "the items do not differ from each other, so nobody can be seen to tell them apart"
     ),
+    "chosen_items": gettext_lazy(
+        "a strategy chose many of the labelled items because they are hard for the model, whose mistakes would count "
+        "as people's"
+    ),
+    "model_too_weak": gettext_lazy(
+        "the model is right on too few of the held-out labels to judge people by it"
+    ),
 }
 METHODS = {
     "skewness_corrected": gettext_lazy("linearised and corrected for skewness, over items"),

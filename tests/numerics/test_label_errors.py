@@ -126,6 +126,34 @@ def test_near_duplicates_share_a_fold_and_every_class_is_in_all_of_them() -> Non
     assert np.bincount(one_group).tolist() == [60] * FOLDS
 
 
+def test_no_label_is_judged_by_a_model_that_saw_its_near_duplicate(
+    digits: tuple[sp.csr_matrix, Ints, Bools], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every digit stands there twice, and each row says of itself which digit it is."""
+    rows, label, _wrong = digits
+    digit = np.repeat(np.arange(100), 2)
+    rows, label = rows[digit], label[digit]
+    learnt: list[set[int]] = []
+
+    class Told:
+        fitted = np.arange(10)
+
+        def probabilities(self, judged_rows: sp.csr_matrix) -> Floats:
+            assert learnt[-1].isdisjoint(_names(judged_rows))
+            return np.full((judged_rows.shape[0], 10), 0.1)
+
+    def _names(these: sp.csr_matrix) -> set[int]:
+        return {hash(row.tobytes()) for row in these.toarray()}
+
+    def remembered(these: sp.csr_matrix, _target: Floats, *, seed: int) -> Told:
+        learnt.append(_names(these))
+        return Told()
+
+    monkeypatch.setattr("core.numerics.label_errors.train", remembered)
+    assert out_of_fold(rows, one_hot(label), label, ties(200), digit, seed=0) is not None
+    assert len(learnt) == FOLDS
+
+
 def test_the_outvoted_of_near_duplicates_are_told_and_of_two_the_doubted_one() -> None:
     """Three alike of which one differs; two alike, of which the model doubts the second."""
     rows = sp.csr_matrix(np.eye(5, dtype=np.float32)[[0, 0, 0, 1, 1, 2, 3]])

@@ -40,14 +40,14 @@ def answers(accuracy: Floats, n_items: int, seed: int) -> tuple[Ints, Ints]:
 
 
 def test_the_line_behind_exact_points_is_found() -> None:
-    curve = fit_curve(SIZES, steady(SIZES)[None], 0.001, seed=0)
+    curve = fit_curve(SIZES, steady(SIZES)[None], 500, seed=0)
     assert curve.values(np.array([30.0, 1600.0])) == pytest.approx(steady([30, 1600]))
 
 
 def test_no_curve_goes_above_one_or_falls() -> None:
     drawn = np.array([[0.5, 0.7, 0.85, 0.95, 0.99, 1.0], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
     for row in drawn:
-        ends = fit_curve(SIZES, row[None], 0.001, seed=0).values(np.array([1.0, 25.0, 1e9]))
+        ends = fit_curve(SIZES, row[None], 500, seed=0).values(np.array([1.0, 25.0, 1e9]))
         assert 0 <= ends[0] <= ends[1] <= ends[2] <= 1
 
 
@@ -90,6 +90,7 @@ def test_the_gain_of_more_labels_shrinks() -> None:
     assert (early.value or 0) > (late.value or 0) >= 0
     assert late.ci is not None
     assert late.ci[0] <= (late.value or 0) <= late.ci[1]
+    assert (late.n_items, late.n_pairs) == (300, 300)
 
 
 def test_the_same_seed_gives_the_same_band() -> None:

@@ -1,12 +1,16 @@
 """Before and after: figures as in the report, intervals that cover, and what is said when they cannot tell."""
 
+from math import ceil
+
 import numpy as np
 import pytest
 
 from core.numerics.alpha import Level, Scale, krippendorff_alpha, nominal_scale
 from core.numerics.coefficients import Observed, percent_agreement
 from core.numerics.proof import (
+    Measure,
     Outcome,
+    _more_items,
     alpha,
     alpha_of_classes,
     compare_pairs,
@@ -15,7 +19,7 @@ from core.numerics.proof import (
     percent,
     specific_agreement,
 )
-from core.numerics.results import Reason
+from core.numerics.results import Figure, Reason
 from core.numerics.table import LabelTable, find_patterns
 
 CLASSES = 4
@@ -90,6 +94,46 @@ def test_the_same_answers_on_both_sides_differ_by_nothing_and_prove_nothing() ->
     assert found.outcome is Outcome.CANNOT_TELL
 
 
+def with_disputes(n_items: int, *disputed: int) -> LabelTable:
+    """Bob and Carol agree on every item but these."""
+    label = np.tile(np.arange(n_items) % CLASSES, (2, 1)).T.copy()
+    label[list(disputed), 1] = (label[list(disputed), 0] + 1) % CLASSES
+    return LabelTable(np.repeat(np.arange(n_items), 2), np.tile([0, 1], n_items), label.ravel(), CLASSES)
+
+
+@pytest.mark.parametrize("measure", [percent, alpha(nominal_scale(CLASSES))])
+@pytest.mark.parametrize("n_changed", [1, 2, 3, 4])
+def test_a_few_changed_items_of_many_prove_nothing(measure: Measure, n_changed: int) -> None:
+    """Four fair coins fall the same way once in eight times."""
+    for n_items in (60, 200, 1000):
+        settled, disputed = with_disputes(n_items), with_disputes(n_items, *range(n_changed))
+        for before, after in ((disputed, settled), (settled, disputed)):
+            found = compare_pairs(before, after, measure)
+            assert found.outcome in {Outcome.CANNOT_TELL, Outcome.SAME}
+            assert found.p is not None
+            assert found.p > 0.05
+            assert found.difference.ci is not None
+            assert found.difference.ci[0] < 0 < found.difference.ci[1]
+    many = compare_pairs(with_disputes(200, *range(9)), with_disputes(200), measure)
+    assert many.outcome is Outcome.ROSE
+
+
+@pytest.mark.parametrize("n_items", [60, 200, 300])
+@pytest.mark.parametrize("anew", [0.005, 0.02])
+def test_where_nothing_changes_but_by_chance_a_change_is_told_at_most_once_in_twenty(
+    n_items: int, anew: float
+) -> None:
+    """So many items turn from agreement to dispute or back, each as likely as the other."""
+    draws = np.random.default_rng(n_items)
+    told = 0
+    for _ in range(200):
+        turned = np.flatnonzero(draws.random(n_items) < 2 * anew)
+        sides = draws.random(turned.size) < 0.5
+        before, after = (with_disputes(n_items, *turned[side]) for side in (sides, ~sides))
+        told += compare_pairs(before, after, percent).outcome in {Outcome.ROSE, Outcome.FELL}
+    assert told <= 0.05 * 200
+
+
 def test_only_items_with_two_answers_on_both_sides_count() -> None:
     before, after = answers(40, 0.8, 6), answers(40, 0.8, 7)
     early = before.keep(before.item < 25)
@@ -146,6 +190,31 @@ def test_more_items_of_the_second_set_cannot_mend_a_small_first_one() -> None:
     after = figure(answers(400, 0.72, 16, truth_seed=2), scale)
     found = compare_sets(before, after)
     assert (found.outcome, found.more_items) == (Outcome.CANNOT_TELL, None)
+
+
+def test_as_many_more_items_as_narrow_the_interval_to_leave_out_nothing_or_stay_within_the_margin() -> None:
+    """Whichever is the less: as narrow as the difference is large, or so that it lies within the margin."""
+
+    def half_with(more: int, difference: Figure) -> float:
+        assert difference.ci is not None
+        half = (difference.ci[1] - difference.ci[0]) / 2
+        return half * float((difference.n_items / (difference.n_items + more)) ** 0.5)
+
+    small = Figure.estimate(0.01, se=0.04, ci=(-0.07, 0.09), n_items=100, n_pairs=100)
+    large = Figure.estimate(0.07, se=0.04, ci=(-0.01, 0.15), n_items=100, n_pairs=100)
+    for difference, aim in ((small, 0.04), (large, 0.07)):
+        more = _more_items(difference, difference, 0.0)
+        assert more is not None
+        assert half_with(more, difference) <= aim < half_with(more - 1, difference)
+
+
+def test_of_two_sets_only_the_second_narrows_and_the_first_keeps_its_spread() -> None:
+    """Before .03; after .05 on 100 items: the interval is as narrow as .08 once after is (.08² / 2² - .03²)^.5."""
+    se = (0.03**2 + 0.05**2) ** 0.5
+    difference = Figure.estimate(0.08, se=se, ci=(0.08 - 2 * se, 0.08 + 2 * se), n_items=300, n_pairs=300)
+    after = Figure.estimate(0.8, se=0.05, ci=(0.7, 0.9), n_items=100, n_pairs=100)
+    more = _more_items(difference, after, 0.03)
+    assert more == ceil(100 * (0.05**2 / (0.04**2 - 0.03**2) - 1))
 
 
 def test_paired_intervals_cover_the_true_change() -> None:

@@ -67,7 +67,11 @@ def test_the_interval_stands_from_one_look_to_the_next(right: list[bool]) -> Non
     assert figure.value == pytest.approx(sum(right) / len(right))
     assert (figure.ci is None) == (look == 0)
     if look:
-        assert figure.ci == share_so_far(right[: answers_at(look)]).ci
+        seen = share_so_far(right[: answers_at(look)])
+        assert figure.ci is not None
+        assert seen.ci is not None
+        assert figure.ci == (min(seen.ci[0], figure.value or 0), max(seen.ci[1], figure.value or 0))
+        assert seen.ci[0] < (seen.value or 0) or seen.value == 0
         assert figure.method == Method.EXACT
 
 
@@ -90,6 +94,19 @@ def test_half_right_is_told_from_eight_in_ten_within_forty_answers() -> None:
 def test_somewhat_better_than_asked_is_left_in_peace() -> None:
     assert chance_of_a_pause(0.85, 0.8, 200) < 0.002
     assert chance_of_a_pause(0.85, 0.8, 2600) < 0.002
+
+
+def test_who_has_risen_above_the_bound_since_the_last_look_is_not_below_it() -> None:
+    """20 of 40 right, then 39 running: .75 of all, which the interval of the fortieth answer does not reach."""
+    right = [True, False] * 20
+    assert is_below(share_so_far(right), 0.72)
+    figure = share_so_far(right + [True] * 39)
+    assert figure.value == pytest.approx(59 / 79)
+    assert figure.ci is not None
+    assert figure.ci[0] < 0.4
+    assert figure.ci[1] == figure.value
+    assert not is_below(figure, 0.72)
+    assert is_below(figure, 0.75)
 
 
 def test_nobody_is_below_a_bound_before_the_first_look() -> None:

@@ -5,7 +5,17 @@ import pytest
 import scipy.sparse as sp
 
 from core.numerics import spreading
-from core.numerics.spreading import ALPHA, FEWEST, Word, compare, neighbour_graph, spread
+from core.numerics.results import Method
+from core.numerics.spreading import (
+    ALPHA,
+    FEWEST,
+    Comparison,
+    Word,
+    _compared,
+    compare,
+    neighbour_graph,
+    spread,
+)
 
 N = 500
 
@@ -133,3 +143,41 @@ def test_too_few_labels_say_nothing(digits: Digits) -> None:
     assert found.word is Word.TOO_FEW_LABELS
     assert not found.offered
     assert found.difference.value is None
+
+
+def judged(n: int, *, only_ours: int = 0, only_theirs: int = 0) -> Comparison:
+    """Of so many rows each gets right what the other does, but for these."""
+    ours, theirs = np.ones(n, dtype=np.bool_), np.ones(n, dtype=np.bool_)
+    theirs[:only_ours] = False
+    ours[only_ours : only_ours + only_theirs] = False
+    return _compared(ours, theirs, ours)
+
+
+def test_few_rows_that_all_come_out_alike_prove_nothing() -> None:
+    found = judged(30)
+    assert (found.word, found.offered) == (Word.CANNOT_TELL, False)
+    assert found.difference.method is Method.EXACT
+    assert found.difference.ci == pytest.approx((-(1 - 0.025 ** (1 / 30)), 1 - 0.025 ** (1 / 30)))
+    assert judged(60, only_ours=2).word is Word.CANNOT_TELL
+    assert judged(200).word is Word.AS_GOOD
+
+
+@pytest.mark.parametrize("n", [30, 60, 100, 200])
+def test_what_is_five_points_worse_is_hardly_ever_offered(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for only_ours in (0.0, 0.02):
+        lots = rng.multinomial(n, [only_ours, only_ours + 0.05, 0.95 - 2 * only_ours], size=500)
+        offered = sum(judged(n, only_ours=ours, only_theirs=theirs).offered for ours, theirs, _ in lots)
+        assert offered <= 0.02 * 500
+
+
+def test_it_is_offered_by_the_lower_end_of_the_interval_and_not_by_what_was_seen() -> None:
+    """Twelve rows each way of 100: no difference was seen, but it may be ten points."""
+    found = judged(100, only_ours=12, only_theirs=12)
+    assert found.difference.value == 0
+    assert found.difference.ci is not None
+    assert found.difference.ci[0] < -spreading.MARGIN
+    assert (found.word, found.offered) == (Word.CANNOT_TELL, False)
+    assert judged(2000, only_ours=12, only_theirs=12).word is Word.AS_GOOD
+    assert judged(100, only_ours=20, only_theirs=2).word is Word.BETTER
+    assert judged(100, only_ours=2, only_theirs=20).word is Word.WORSE

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from core.choices import AuditPart, Doubt, JobState
+from core.choices import AuditPart, Doubt, JobState, Stream
 from core.exceptions import Conflict
 from core.models import Answer, ErrorSearch, Event, Item, Job, LabelError, Membership
 from core.pipelines.job import run_job
@@ -17,6 +17,7 @@ from core.services.lease import hand_out
 from tests.conftest import Actors
 from tests.factories.answers import make_answer
 from tests.factories.pool import answer_items, make_pool, truth_of
+from tests.factories.selection import make_round
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +78,19 @@ def test_planted_errors_come_first_and_the_share_of_wrong_labels_is_told(actors:
     assert first["votes"] == [{"class": first["given"], "n": 1}]
     assert 0 <= first["score"] < 0.5
     assert Event.objects.filter(verb="errors.looked_for").count() == 1
+
+
+def test_labels_that_a_strategy_chose_are_doubted_and_not_counted_as_wrong(actors: Actors) -> None:
+    make_pool(actors.project, 360)
+    items = answer_items(actors.membership(actors.bob), 240)
+    for item in items[5:240:20]:
+        answer_wrongly(item)
+    make_round(actors.project, {Stream.SELECTED: items[:100], Stream.RANDOM: items[100:]})
+    told = search_document(look(actors))
+    assert (told["expected"]["value"], told["expected"]["reason"]) == (None, "chosen_items")
+    assert {row["expected"]["reason"] for row in told["classes"]} == {"chosen_items"}
+    assert told["n_doubted"] >= 10
+    assert told["lists"]["confidence"] == told["n_doubted"]
 
 
 def test_the_same_labels_give_the_same_list_twice(actors: Actors) -> None:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from core.choices import AuditPart, ImportState, JobKind, JobState, Lane, Role, Strategy, Stream
 from core.models import Answer, Item, Job, LabelClass, Membership, Pick, Project, RunModel, Selection
 from core.pipelines.job import run_job
+from core.pipelines.selection_report import round_document
 from core.selectors.check_data import findings
 from core.selectors.job import parts_of
 from core.selectors.progress import progress_of
@@ -202,6 +203,31 @@ def test_picks_by_chance_alone_are_told_as_such(actors: Actors, pool: list[Item]
     selection = run(actors, strategy=Strategy.RANDOM, size=20)
     at_random = list(picks_of(selection).filter(stream=Stream.RANDOM))
     assert {pick.inclusion_probability for pick in at_random} == {16 / 210}
+
+
+def test_an_item_drawn_from_its_cluster_has_the_probability_of_that_draw(
+    actors: Actors, pool: list[Item]
+) -> None:
+    selection = run(actors, strategy=Strategy.CLUSTER, size=20)
+    drawn = list(picks_of(selection).filter(stream=Stream.SELECTED))
+    assert len(drawn) == 16
+    assert [pick.inclusion_probability for pick in drawn] == [
+        1 / pick.reason["cluster_size"] for pick in drawn
+    ]
+    assert sum(pick.reason["cluster_size"] for pick in drawn) == selection.n_pool
+
+
+@pytest.mark.parametrize("strategy", [Strategy.BADGE, Strategy.REGION])
+def test_a_probability_that_nobody_knows_is_told_as_none(
+    actors: Actors, pool: list[Item], strategy: Strategy
+) -> None:
+    selection = run(actors, strategy=strategy, size=20)
+    picks = round_document(selection, lead(actors))["picks"]
+    for pick in picks:
+        by_chance = "random" if strategy == Strategy.REGION else None
+        unknown = pick["stream"] == Stream.SELECTED and pick["reason"].get("by") == by_chance
+        assert (pick["inclusion_probability"] is None) == unknown
+    assert strategy == Strategy.REGION or sum(one["inclusion_probability"] is None for one in picks) == 16
 
 
 def test_without_labels_of_two_classes_it_begins_with_what_is_typical(actors: Actors) -> None:

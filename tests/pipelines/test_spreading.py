@@ -39,19 +39,19 @@ def spread(actors: Actors) -> Job:
 
 
 def test_where_it_is_not_worse_the_labels_are_kept_as_predictions(actors: Actors) -> None:
-    write_topics(make_pool(actors.project, 500, holdout=60))
+    write_topics(make_pool(actors.project, 600, holdout=200))
     bob = actors.membership(actors.bob)
-    answer_items(bob, 60, audit=AuditPart.HOLDOUT)
+    answer_items(bob, 200, audit=AuditPart.HOLDOUT)
     labelled = answer_items(bob, 80)
     n_answers = Answer.objects.count()
     told = spread(actors).result or {}
     assert (told["judged_on"], told["n_labels"], told["n_items"], told["n_left_out"]) == (
         "holdout",
         80,
-        500,
+        600,
         0,
     )
-    assert told["difference"]["n_items"] == 60
+    assert told["difference"]["n_items"] == 200
     assert told["offered"], (told["spread"], told["trained"], told["difference"])
     run = Run.objects.get()
     assert (run.kind, run.name, run.pk) == (RunKind.SPREAD, "spreading 1", told["run"])
@@ -60,7 +60,7 @@ def test_where_it_is_not_worse_the_labels_are_kept_as_predictions(actors: Actors
     assert run.metrics["holdout"]["accuracy"]["value"] == told["spread"]["value"]
     said = Prediction.objects.filter(run=run)
     assert not said.filter(item__in=labelled).exists()
-    assert said.filter(item__audit=AuditPart.HOLDOUT).count() == 60
+    assert said.filter(item__audit=AuditPart.HOLDOUT).count() == 200
     new = said.exclude(item__audit=AuditPart.HOLDOUT).select_related("item", "label_class")
     assert new.count() == told["n_spread"] > 50
     right = sum(
@@ -68,7 +68,7 @@ def test_where_it_is_not_worse_the_labels_are_kept_as_predictions(actors: Actors
     )
     assert right >= 0.9 * told["n_spread"]
     assert Answer.objects.count() == n_answers
-    assert Item.objects.filter(done__gt=0).count() == 140
+    assert Item.objects.filter(done__gt=0).count() == 280
     assert last_spreading(actors.project) == Job.objects.get()
     assert (spread(actors).result or {})["name"] == "spreading 2"
 

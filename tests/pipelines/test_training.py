@@ -1,9 +1,11 @@
 """Training: which labels teach, what the holdout is for, what a run keeps of it all."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from core.choices import AuditPart, ItemState, JobState, Pass, RunKind, Stream
 from core.exceptions import Conflict, Invalid
@@ -22,7 +24,7 @@ from core.models import (
 from core.numerics.classifier import Classifier
 from core.pipelines.features import Features, ready_features
 from core.pipelines.job import run_job
-from core.pipelines.training import replay, train_and_record
+from core.pipelines.training import fit, replay, train_and_record
 from core.pipelines.training_set import TrainingSet, training_set
 from core.selectors.question import QuestionSpec
 from core.selectors.run import ModelDropped, model_content
@@ -155,6 +157,67 @@ def test_the_holdout_never_trains_and_stands_apart(actors: Actors, question: Que
     assert found.n_uncertain == 0
 
 
+def say_again(actors: Actors, items: list[Item], *, bob_right: float) -> None:
+    """Bob, Carol and Dave answer all; of the last half, the holdout, Bob is right as often as this says."""
+    rng = np.random.default_rng(3)
+    people = [actors.membership(user) for user in (actors.bob, actors.carol, actors.dave)]
+    for item in items:
+        true, held = rng.random() < 0.5, item.audit == AuditPart.HOLDOUT
+        for member, luck in zip(people, rng.random(3), strict=True):
+            right = luck < (bob_right if held and member == people[0] else 0.85)
+            make_answer(member, item, {"answer": "yes" if true == right else "no"})
+
+
+def test_what_is_said_of_the_holdout_moves_no_target(actors: Actors, question: QuestionSpec) -> None:
+    """Bob is trusted by what he said of the items that are learnt from, and by nothing else."""
+    items = make_texts(actors.project, 120, holdout=60)
+    found = []
+    for bob_right in (0.85, 0.1):
+        with transaction.atomic():
+            say_again(actors, items, bob_right=bob_right)
+            found.append(training_set(actors.project, question))
+            transaction.set_rollback(True)
+    good, bad = found
+    shares = np.unique(np.round(good.target[:, 0], 6))
+    assert not set(shares.tolist()) <= {0.0, 0.333333, 0.666667, 1.0}  # a model of the annotators made them
+    assert (good.target == bad.target).all()
+    assert good.digest == bad.digest
+    assert (good.holdout.label != bad.holdout.label).any()
+
+
+def test_few_answers_outside_the_holdout_are_voted_on_however_many_are_inside(
+    actors: Actors, question: QuestionSpec
+) -> None:
+    items = make_texts(actors.project, 70, holdout=60)
+    say_again(actors, items, bob_right=0.85)
+    shares = np.unique(np.round(training_set(actors.project, question).target[:, 0], 6))
+    assert set(shares.tolist()) <= {0.0, 0.333333, 0.666667, 1.0}
+
+
+def test_the_holdout_is_judged_by_votes_and_not_by_a_model_of_the_annotators(
+    actors: Actors, question: QuestionSpec
+) -> None:
+    """Bob, who is as right as Erin, is outvoted on the holdout by Carol and Dave, who are wrong often."""
+    items = make_texts(actors.project, 90, holdout=10)
+    rng = np.random.default_rng(4)
+    bob, carol, dave = (actors.membership(user) for user in (actors.bob, actors.carol, actors.dave))
+    erin = add_member(actors.project, make_user("erin"))
+    other = {"yes": "no", "no": "yes"}
+    for item in items:
+        held = item.audit == AuditPart.HOLDOUT
+        make_answer(bob, item, {"answer": truth_of(item)})
+        for member in (carol, dave):
+            wrong = held or rng.random() < 0.35
+            make_answer(member, item, {"answer": other[truth_of(item)] if wrong else truth_of(item)})
+        if not held:
+            make_answer(erin, item, {"answer": truth_of(item)})
+    labels = training_set(actors.project, question).holdout
+    said = dict(zip(labels.item.tolist(), labels.label.tolist(), strict=True))
+    assert [said[item.pk] for item in items[80:]] == [
+        ("yes", "no").index(other[truth_of(item)]) for item in items[80:]
+    ]
+
+
 def test_only_what_no_strategy_chose_came_by_chance(actors: Actors, question: QuestionSpec) -> None:
     items = make_texts(actors.project, 6)
     label(actors, items)
@@ -278,6 +341,21 @@ def test_what_a_run_says_can_be_learnt_from_besides(actors: Actors, question: Qu
     assert with_it[0].metrics is not None
     assert (with_it[0].n_labels, with_it[0].metrics["weak"]) == (6, 24)
     assert with_it[1].columns.size > without[1].columns.size
+
+
+@pytest.mark.parametrize(("odd", "known"), [(20, True), (19, False)])
+def test_the_calibration_error_is_that_of_one_model_only(
+    odd: int, actors: Actors, question: QuestionSpec, *, known: bool
+) -> None:
+    label(actors, make_texts(actors.project, 70, holdout=40))
+    training = training_set(actors.project, question)
+    place = np.arange(40, dtype=np.uint64)
+    tie = 2 * place + (place < odd)
+    training = replace(training, holdout=replace(training.holdout, tie=tie))
+    trained = fit(training, features_of(actors.project), seed=0)
+    assert trained is not None
+    found = trained.metrics["calibration"]
+    assert (found["n"], found["ece"] is not None) == (40, known)
 
 
 def test_a_run_that_says_nothing_new_cannot_be_learnt_from(actors: Actors, question: QuestionSpec) -> None:

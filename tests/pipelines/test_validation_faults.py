@@ -156,6 +156,17 @@ def copied(n: int, *, near: bool = False) -> Callable[[Batches], None]:
     return plant
 
 
+def pasted(n: int) -> Callable[[Batches], None]:
+    """One row of the batch stands there so many times, always in the same split."""
+
+    def plant(batches: Batches) -> None:
+        one = batches.second[0]
+        for row in [row for row in batches.second if row.audit == one.audit][:n]:
+            row.data.update(one.data)
+
+    return plant
+
+
 def changed(text: str) -> str:
     """A text with its first word replaced."""
     return " ".join(["another", *text.split()[1:]])
@@ -241,6 +252,7 @@ PLANTED: list[tuple[str, str, Callable[[Batches], None]]] = [
     # near-duplicates within the batch, across batches, across splits
     ("near-duplicates", "", copied(60)),
     ("near-duplicates", "", copied(60, near=True)),
+    ("near-duplicates", "", pasted(60)),
     ("near-duplicates-earlier", "", texts_of_before(lambda _: True, near=False)),
     ("near-duplicates-earlier", "", texts_of_before(lambda row: not row.audit, near=True)),
     ("near-duplicates-splits", "", leaked(lambda batches: batches.first, audit=False)),

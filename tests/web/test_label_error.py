@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from core.choices import Doubt, JobKind, JobState
 from core.models import ErrorSearch, Item, Job, LabelError, Relabel, RelabelItem
+from core.numerics.label_errors import FEWEST_TO_TELL
 from core.services.lease import hand_out
 from core.services.progress import recount
 from core.web.views.label_error import headline
@@ -77,12 +78,40 @@ def test_the_first_line_says_how_many_labels_are_likely_wrong(
     actors: Actors, search: ErrorSearch, client_of: Browser
 ) -> None:
     shown = page(client_of(actors.alice), actors)
-    assert (
-        "About 5 % (3.1 to 7 %) of 1,240 labels are likely wrong; the first 2 are worth looking at" in shown
-    )
+    assert "A model doubts 2 of 1,240 labels; about 5 % (3.1 to 7 %) are likely wrong" in shown
+    assert "The first 2 are worth looking at." in shown
     assert shown.index("item-1</a>") < shown.index("item-2</a>")
     assert "Labeled “yes”; the model says “no” (rank 1)." in shown
     assert "Sentence 1." in shown
+
+
+def test_where_the_share_cannot_be_told_the_page_says_how_many_are_doubted_and_why(
+    actors: Actors, search: ErrorSearch, client_of: Browser
+) -> None:
+    missing = {**SHARE, "value": None, "ci": None, "reason": "model_too_weak"}
+    search.report |= {"expected": missing, "classes": [{"class": "yes", "n": 1000, "expected": missing}]}
+    search.save()
+    shown = page(client_of(actors.alice), actors)
+    assert "A model doubts 2 of 1,240 labels</h1>" in shown
+    assert "the model is right on too few of the held-out labels to judge people by it" in shown
+    assert "are likely wrong" not in shown
+    assert "How many are wrong, by class" not in shown
+    assert "Labeled “yes”; the model says “no” (rank 1)." in shown
+
+
+def test_with_labels_that_no_model_could_judge_nobody_says_that_one_was_trained(
+    actors: Actors, search: ErrorSearch, client_of: Browser
+) -> None:
+    missing = {**SHARE, "value": None, "ci": None, "reason": "too_few_items"}
+    search.report |= {"n_labels": 30, "n_unjudged": 30, "n_doubted": 0, "expected": missing, "classes": []}
+    search.save()
+    LabelError.objects.filter(doubt=Doubt.CONFIDENCE).delete()
+    shown = page(client_of(actors.alice), actors)
+    assert "How many labels are wrong cannot be told yet" in shown
+    assert "No model was trained, because there are too few labels" in shown
+    assert "A model was trained" not in shown
+    assert "a model says another class" not in shown
+    assert "a model that did not see it" not in shown
 
 
 def test_near_duplicates_stand_side_by_side_and_votes_are_told(
@@ -200,23 +229,37 @@ def test_lists_are_paged_by_rank(actors: Actors, search: ErrorSearch, client_of:
 @pytest.mark.parametrize(
     ("expected", "n_listed", "words"),
     [
-        ({"value": None, "ci": None}, 0, "How many labels are wrong cannot be told yet"),
+        ({"value": None, "ci": None, "reason": "chosen_items"}, 20, "A model doubts 20 of 200 labels"),
         ({"value": 0.0, "ci": [0.0, 0.0]}, 0, "Hardly any of 200 labels is likely wrong"),
         (
             {"value": 0.005, "ci": [0.001, 0.01]},
             3,
-            "About 0.5 % (0.1 to 1 %) of 200 labels are likely wrong; the first one is worth looking at",
+            "A model doubts 3 of 200 labels; about 0.5 % (0.1 to 1 %) are likely wrong",
         ),
         (
             {"value": 0.25, "ci": [0.2, 0.3]},
             20,
-            "About 25 % (20 to 30 %) of 200 labels are likely wrong; the first 20 are worth looking at",
+            "A model doubts 20 of 200 labels; about 25 % (20 to 30 %) are likely wrong",
         ),
     ],
 )
 def test_the_headline_by_what_was_found(expected: Any, n_listed: int, words: str) -> None:
-    told = {"n_labels": 200, "expected": expected, "lists": {Doubt.CONFIDENCE: n_listed}}
+    told = {
+        "n_labels": 205,
+        "n_unjudged": 5,
+        "n_doubted": n_listed,
+        "expected": expected,
+        "lists": {Doubt.CONFIDENCE: n_listed},
+    }
     assert headline(told)[0] == words
+
+
+def test_with_too_few_judged_labels_the_headline_says_how_many_it_takes() -> None:
+    told = {"n_labels": 90, "n_unjudged": 0, "n_doubted": 4, "lists": {Doubt.CONFIDENCE: 4}}
+    told["expected"] = {"value": None, "ci": None, "reason": "too_few_items"}
+    title, lead = headline(told)
+    assert title == "A model doubts 4 of 90 labels"
+    assert f"it takes {FEWEST_TO_TELL} labels that a model can judge" in lead
 
 
 def test_the_api_tells_the_same_and_sends_back(

@@ -22,7 +22,7 @@ class ClassErrors(Shape):
 
     locals()["class"] = serializers.CharField(allow_blank=True)
     n = serializers.IntegerField(help_text="Labels.")
-    expected = Figure(help_text="The share of them that is wrong.")
+    expected = Figure(help_text="The share of them that is wrong; null as that of all labels is.")
 
 
 class ListSizes(Shape):
@@ -44,7 +44,9 @@ class SearchOut(Shape):
     n_tied = serializers.IntegerField(help_text="Items whose votes are even.")
     n_unjudged = serializers.IntegerField(help_text="Labels that no model could judge.")
     n_doubted = serializers.IntegerField(help_text="Labels of which the model says another class.")
-    expected = Figure(help_text="The share of labels that is wrong, by the confident joint.")
+    expected = Figure(
+        help_text="The share of labels that is wrong, by the confident joint; null where the model is no judge of people."
+    )
     classes = ClassErrors(many=True)
     complete = serializers.BooleanField(help_text="Whether all near-duplicates were found.")
     rule = serializers.CharField(help_text="By which people were held against their consensus.")

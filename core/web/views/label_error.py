@@ -33,6 +33,7 @@ from core.selectors.relabel import Skipped
 from core.selectors.selection import learnable
 from core.services.label_error import send_errors, start_search
 from core.services.relabel import Sent
+from core.templatetags.figure_words import reason
 from core.web.access import project_view
 from core.web.forms.relabel import RelabelForm
 from core.web.pages import project_page
@@ -43,6 +44,7 @@ PAGE = 50
 SECTION = "label_errors"
 UNFINISHED = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.WAITING})
 SURE = 0.995
+FEWEST_TO_TELL = 200  # as in numerics.label_errors
 
 TITLES = {
     Doubt.CONFIDENCE: gettext_lazy("A model doubts"),
@@ -66,6 +68,9 @@ NOTHING = {
     Doubt.DUPLICATE: gettext_lazy("No two items that are nearly the same have different labels."),
     Doubt.CONSENSUS: gettext_lazy("There is no item on which people differ so that the label is not sure."),
 }
+UNJUDGED = gettext_lazy(
+    "No model was trained, because there are too few labels: it takes 50, and five of each of two classes."
+)
 REASONS = {
     Doubt.CONFIDENCE: gettext_lazy("Likely wrong: a model that did not see the label says another class"),
     Doubt.DUPLICATE: gettext_lazy("Likely wrong: a near-duplicate has another label"),
@@ -128,13 +133,15 @@ def _found(request: HttpRequest, membership: Membership, search: ErrorSearch, do
     rows = page[:PAGE]
     query = f"?doubt={doubt}"
     title, lead = headline(report)
+    has_list = doubt != Doubt.CONFIDENCE or n_judged(report) > 0
     return {
         "report": report,
         "title": title,
         "lead": lead,
         "doubt": doubt,
-        "about": ABOUT[doubt],
-        "nothing": NOTHING[doubt],
+        "about": ABOUT[doubt] if has_list else UNJUDGED,
+        "nothing": NOTHING[doubt] if has_list else "",
+        "n_judged": n_judged(report),
         "tabs": [{"key": one, "title": TITLES[one], "n": sizes[one]} for one in Doubt],
         "rows": _rows(membership, search, rows),
         "total": sizes[doubt],
@@ -179,28 +186,45 @@ def _text(project: Project, item: Item | None) -> str:
 
 
 def headline(report: Json) -> tuple[str, str]:
-    """How many labels are likely wrong, and where to begin."""
-    n, share = report["n_labels"], report["expected"]
-    shown = f"{n:,}"
-    if share["value"] is None:
+    """How many labels the model doubts, what share is likely wrong where that can be told, and where to begin."""
+    share, judged = report["expected"], n_judged(report)
+    numbers = {"n": f"{judged:,}", "doubted": f"{report['n_doubted']:,}"}
+    if not judged:
         return _("How many labels are wrong cannot be told yet"), _(
-            "It takes 50 labels, and five of each of two classes. %(n)s were looked at; the holdout's are not."
-        ) % {"n": shown}
-    first = min(round(share["value"] * n), report["lists"][Doubt.CONFIDENCE])
+            "No model could be trained: it takes 50 labels, and five of each of two classes. %(n)s were looked at; the "
+            "holdout's are not."
+        ) % {"n": f"{report['n_labels']:,}"}
+    doubted = _("A model doubts %(doubted)s of %(n)s labels") % numbers
+    if share["value"] is None:
+        return doubted, _("How many of them are wrong cannot be told yet: %(why)s.") % {
+            "why": _unknown(share)
+        }
+    first = min(round(share["value"] * judged), report["lists"][Doubt.CONFIDENCE])
     if not first:
-        return _("Hardly any of %(n)s labels is likely wrong") % {"n": shown}, ""
+        return _("Hardly any of %(n)s labels is likely wrong") % numbers, ""
     low, high = share["ci"] or (share["value"], share["value"])
-    words = ngettext(
-        "About %(share)s %% (%(low)s to %(high)s %%) of %(n)s labels are likely wrong; the first one is worth looking at",
-        "About %(share)s %% (%(low)s to %(high)s %%) of %(n)s labels are likely wrong; the first %(first)s are worth "
-        "looking at",
-        first,
+    numbers |= {"share": _percent(share["value"]), "low": _percent(low), "high": _percent(high)}
+    title = _(
+        "A model doubts %(doubted)s of %(n)s labels; about %(share)s %% (%(low)s to %(high)s %%) are likely wrong"
     )
-    numbers = {"share": _percent(share["value"]), "low": _percent(low), "high": _percent(high)}
-    return words % {**numbers, "n": shown, "first": f"{first:,}"}, _(
-        "An estimate by a model that never saw the label that it judges. Send back what is in doubt: somebody else "
-        "answers, earlier answers stay, and the label follows from all of them."
+    begin = ngettext("The first one is worth looking at.", "The first %(first)s are worth looking at.", first)
+    about = _(
+        "The share is an estimate by a model that never saw the label that it judges. Send back what is in doubt: "
+        "somebody else answers, earlier answers stay, and the label follows from all of them."
     )
+    return title % numbers, f"{begin % {'first': f'{first:,}'}} {about}"
+
+
+def n_judged(report: Json) -> int:
+    """How many labels a model that had not seen them could judge."""
+    return int(report["n_labels"] - report["n_unjudged"])
+
+
+def _unknown(share: Json) -> str:
+    """Why the share of wrong labels is not told."""
+    if share["reason"] == "too_few_items":
+        return _("it takes %(n)s labels that a model can judge") % {"n": FEWEST_TO_TELL}
+    return reason(share)
 
 
 def _percent(share: float) -> str:
