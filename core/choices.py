@@ -31,6 +31,7 @@ class QuestionKind(models.TextChoices):
     TEXT = "text", _("text")
 
 
+SUGGESTED_KINDS = frozenset({QuestionKind.SINGLE, QuestionKind.SCALE})  # one class is the answer
 CHOICE_KINDS = frozenset({QuestionKind.SINGLE, QuestionKind.MULTIPLE, QuestionKind.SCALE})
 
 

@@ -24,6 +24,12 @@ class Invalid(DomainError):
     """The input is wrong: 400."""
 
 
+def invalid_field(name: str, code: str, detail: str) -> Invalid:
+    """What to raise where one field of a document is wrong."""
+    row = {"field": name, "pointer": f"/{name}", "code": code, "detail": detail}
+    return Invalid(code, detail, errors=[row])
+
+
 class Missing(DomainError):
     """There is no such thing, or not for this person: 404."""
 

@@ -14,6 +14,10 @@ class Event(Created):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["project", "thing"], name="event_thing"),
+            models.Index(fields=["project", "verb"], name="event_verb"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.thing}"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, ExtractMonth, ExtractYear
 
-from core.choices import AuditPart, ItemsChoice, ItemState, Pass, QuestionKind, RelabelTo
+from core.choices import SUGGESTED_KINDS, AuditPart, ItemsChoice, ItemState, Pass, QuestionKind, RelabelTo
 from core.models import Annotation, Answer, AnswerChoice, Gold, Item, ItemTag, Project, Tag
 from core.selectors.meta import MetaText
 from core.selectors.packed import packed
@@ -96,7 +96,9 @@ def answer_columns(
 def repeated_columns(project: Project, question: QuestionSpec, scope: Scope) -> AnswerColumns:
     """What people answered the second time, in a normal or a retest pass."""
     again = replace(scope, repeat=2, by=None)
-    twice = _in_scope(project, question, again).filter(_COMPARABLE, annotation__suggested=False)
+    twice = _in_scope(project, question, again).filter(_COMPARABLE)
+    if not _takes_all(question, scope):
+        twice = twice.filter(annotation__suggested=False)
     return _columns(twice, question, again)
 
 
@@ -154,12 +156,17 @@ def counted_answers(project: Project, question: QuestionSpec, scope: Scope) -> Q
     alone = Q(annotation__relabel__isnull=True) | Q(annotation__relabel__blind=True)
     alone |= ~Q(annotation__relabel__to=RelabelTo.NAMED)
     answers = _in_scope(project, question, scope).filter(alone, annotation__pass_kind=Pass.NORMAL)
-    return answers if scope.suggested else answers.filter(annotation__suggested=False)
+    return answers if _takes_all(question, scope) else answers.filter(annotation__suggested=False)
+
+
+def _takes_all(question: QuestionSpec, scope: Scope) -> bool:
+    """Whether no answer is left out for a suggestion: texts, numbers and ticks are never suggested."""
+    return scope.suggested or question.kind not in SUGGESTED_KINDS
 
 
 def n_suggested(project: Project, question: QuestionSpec, scope: Scope) -> int:
     """Answers that the report leaves out because a model's suggestion was in sight."""
-    if scope.suggested or not _with_suggestion(project).exists():
+    if _takes_all(question, scope) or not _with_suggestion(project).exists():
         return 0
     shown = counted_answers(project, question, replace(scope, suggested=True))
     return shown.filter(annotation__in=_with_suggestion(project)).count()

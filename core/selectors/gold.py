@@ -81,11 +81,11 @@ class GoldOfQuestion:
 def gold_by_question(project: Project) -> list[GoldOfQuestion]:
     """Every question with its gold, that of withdrawn items left out."""
     rows = Gold.objects.filter(item__project=project).exclude(item__state=ItemState.WITHDRAWN).order_by()
-    counted: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    counted: dict[int, tuple[int, int]] = {}
     for question, n, confirmed in rows.values_list("question").annotate(
         n=Count("pk"), of=Count("resolution")
     ):
-        counted[question] = {"outside": n - confirmed, "confirmed": confirmed}
+        counted[question] = (n - confirmed, confirmed)
     single = rows.exclude(label_class=None).values_list("label_class").annotate(n=Count("pk"))
     ticked = rows.exclude(label_classes=None).values_list("label_classes").annotate(n=Count("pk"))
     said: Counter[int] = Counter()
@@ -94,8 +94,7 @@ def gold_by_question(project: Project) -> list[GoldOfQuestion]:
     return [
         GoldOfQuestion(
             question,
-            counted[question.id].get("outside", 0),
-            counted[question.id].get("confirmed", 0),
+            *counted.get(question.id, (0, 0)),
             *_by_class(question, said, has_any=question.id in counted),
         )
         for question in schema_of(project).questions

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from core.access import LEADS
-from core.choices import LeaseState, MappingKind, QuestionKind
+from core.choices import LeaseState, MappingKind
 from core.models import (
     Annotation,
     Answer,
@@ -20,13 +20,13 @@ from core.models import (
     Membership,
     RelabelItem,
     Resolution,
-    Review,
     User,
 )
+from core.selectors.adjudication import value_said
 from core.selectors.annotation import answers_of
 from core.selectors.item import history_of, holds, pass_told, reads_gold, shown_name, told_to
 from core.selectors.mapping import class_names, mapping_document
-from core.selectors.question import QuestionSpec, schema_of, text_rule
+from core.selectors.question import schema_of, text_rule
 from core.selectors.selection import picks_of_item
 
 # Lines of the audit log about single items; the others are told by the things themselves.
@@ -148,15 +148,6 @@ def _flags(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
         yield HistoryEvent(flag.created_at, "flagged", shown_name(flag.annotator, reader), data=data)
 
 
-def _value(question: QuestionSpec, row: Resolution | Review) -> Any:
-    if question.kind == QuestionKind.MULTIPLE:
-        places = sorted({question.places[pk] for pk in row.classes or ()})
-        return None if row.classes is None else [question.classes[place].name for place in places]
-    if question.is_choice:
-        return question.reads[row.label_class_id].name if row.label_class_id else None
-    return row.text if row.number is None else row.number
-
-
 def _has_value(row: Resolution) -> bool:
     return any(part is not None for part in (row.label_class_id, row.classes, row.number, row.text))
 
@@ -171,7 +162,11 @@ def _resolutions(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
         if not _has_value(row):
             yield HistoryEvent(row.created_at, "settlement-undone", who, row.guideline.number, data)
             continue
-        data |= {"value": _value(question, row), "cause": row.cause or None, "comment": row.comment or None}
+        data |= {
+            "value": value_said(question, row),
+            "cause": row.cause or None,
+            "comment": row.comment or None,
+        }
         data |= {"overtaken": row.overtaken, "gold_candidate": row.gold_candidate}
         undo = "resolution" if row.current and row.item_version == item.version else ""
         yield HistoryEvent(row.created_at, "settled", who, row.guideline.number, data, undo, row.pk)
@@ -186,7 +181,11 @@ def _reviews(item: Item, reader: Membership) -> Iterator[HistoryEvent]:
         data = {"question": question.key, "reviewer": who, "note": row.note or None}
         yield HistoryEvent(row.created_at, "review-asked", _lead(row.asked_by, reader), data=data)
         if row.answered_at is not None:
-            told = {"question": question.key, "value": _value(question, row), "comment": row.comment or None}
+            told = {
+                "question": question.key,
+                "value": value_said(question, row),
+                "comment": row.comment or None,
+            }
             yield HistoryEvent(row.answered_at, "reviewed", who, data=told)
 
 

@@ -30,11 +30,13 @@ def waiting_by_stream(project: Project) -> dict[str, int]:
 
 
 def trained_runs(project: Project, question_id: int) -> QuerySet[Run]:
-    """The runs that were trained here for a question, fewest labels first.
+    """The runs that were trained here for a question by people's labels alone, fewest labels first.
 
+    What learnt from the labels of another run besides says nothing of what so many labels are worth.
     Of their metrics only ``naive`` is read: the accuracy cross-validated on their own labels (a figure, or null).
     """
     runs = Run.objects.filter(project=project, question_id=question_id, kind=RunKind.TRAINED)
+    runs = runs.exclude(parameters__has_key="weak_run")
     runs = runs.annotate(naive=F("metrics__selected_cv__accuracy"))
     return runs.defer("metrics", "parameters").order_by("n_labels", "pk")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from core.choices import AuditPart, ItemState, Pass, QuestionKind, RelabelTo, TrainingState
+from core.choices import SUGGESTED_KINDS, AuditPart, ItemState, Pass, QuestionKind, RelabelTo, TrainingState
 from core.models import (
     Annotation,
     Answer,
@@ -34,7 +34,15 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _ROW = np.dtype(
-    [("pk", "i8"), ("item", "i8"), ("person", "i8"), ("at", "f8"), ("void", "i8"), ("audit", "?")]
+    [
+        ("pk", "i8"),
+        ("item", "i8"),
+        ("person", "i8"),
+        ("at", "f8"),
+        ("void", "i8"),
+        ("audit", "?"),
+        ("suggested", "?"),
+    ]
 )
 MOST_OUTSIDE = 200_000  # answers; they prove nothing, and need not be waited for
 
@@ -45,7 +53,7 @@ class History:
 
     ``at`` is when it was given, in seconds since 1970; ``value`` a place in ``raw``, -1 where this question was not answered:
     class ids, sets of them in order, numbers or texts as they were given. ``audit`` says whether the item is in the audit
-    slice. ``void`` is by which decision the person's answer to this item does not count, 0: it counts (-1: no decision is known).
+    slice. ``suggested`` says that a model's answer was in sight: it stands, and does not count between people. ``void`` is by which decision the person's answer to this item does not count, 0: it counts (-1: no decision is known).
     """
 
     item: Ints
@@ -54,6 +62,7 @@ class History:
     value: Ints
     audit: Bools
     void: Ints
+    suggested: Bools
     raw: list[Any]
 
     def __len__(self) -> int:
@@ -87,13 +96,11 @@ class History:
         last = np.ones(rows.size, dtype=np.bool_)
         last[:-1] = (np.diff(self.item[rows]) != 0) | (np.diff(self.person[rows]) != 0)
         stood = rows[last]
-        return stood[self.value[stood] >= 0]
+        return stood[(self.value[stood] >= 0) & ~self.suggested[stood]]
 
 
 def history_of_answers(project: Project, question: QuestionSpec) -> History:
     """Every revision of the answers that count between people, and of those that were voided.
-
-    What was answered with a suggestion in sight is left out, as it is of agreement.
 
     Where more than MOST_OUTSIDE lie outside the audit slice, only those there that were sent out again.
     """
@@ -101,7 +108,6 @@ def history_of_answers(project: Project, question: QuestionSpec) -> History:
         annotator__project=project,
         pass_kind=Pass.NORMAL,
         repeat=1,
-        suggested=False,
         item_version=F("item__version"),
     ).exclude(item__state=ItemState.WITHDRAWN)
     if counted.filter(item__audit=AuditPart.NONE).count() > MOST_OUTSIDE:
@@ -109,11 +115,13 @@ def history_of_answers(project: Project, question: QuestionSpec) -> History:
         counted = counted.filter(~Q(item__audit=AuditPart.NONE) | Exists(sent))
     rows = counted.annotate(at=Coalesce("answered_at", "created_at"))
     rows = rows.order_by("item_id", "annotator_id", "revision")
-    columns = ("pk", "item_id", "annotator_id", "at", "voided", "void_id", "item__audit")
+    columns = ("pk", "item_id", "annotator_id", "at", "voided", "void_id", "item__audit", "suggested")
     given = np.fromiter(
         (
-            (pk, item, person, at.timestamp(), (void or -1) if voided else 0, audit != AuditPart.NONE)
-            for pk, item, person, at, voided, void, audit in rows.values_list(*columns).iterator(10_000)
+            (pk, item, person, at.timestamp(), (void or -1) if voided else 0, audit != AuditPart.NONE, shown)
+            for pk, item, person, at, voided, void, audit, shown in rows.values_list(*columns).iterator(
+                10_000
+            )
         ),
         dtype=_ROW,
     )
@@ -130,6 +138,7 @@ def history_of_answers(project: Project, question: QuestionSpec) -> History:
         value=value,
         audit=np.ascontiguousarray(given["audit"]),
         void=_of_chains(item, person, given["void"]),
+        suggested=given["suggested"] & (question.kind in SUGGESTED_KINDS),
         raw=raw,
     )
 

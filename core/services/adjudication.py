@@ -5,21 +5,22 @@ says which revision they saw, so that of two at once exactly one succeeds.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.db.models.functions import Now
 
 from core.access import LEADS, REVIEWERS
 from core.choices import Cause, ItemState, NoticeKind, QuestionKind
-from core.exceptions import Conflict, Invalid, Missing, NotAllowed, Stale
+from core.exceptions import Conflict, Invalid, Missing, NotAllowed, Stale, invalid_field
 from core.models import Item, Membership, Resolution, Review
 from core.selectors.adjudication import latest_revision, pattern_on
 from core.selectors.item import holds
 from core.selectors.question import QuestionSpec, schema_of
+from core.selectors.selection_report import held_by
 from core.services.answer import CheckedAnswer, ValueRefused, check_value
 from core.services.archive import check_open
 from core.services.audit import record
@@ -48,7 +49,7 @@ class Settled:
     """What became of a list: resolutions made, and items left as they were, by key, with the reason."""
 
     made: list[Resolution]
-    left: dict[int, Left] = field(default_factory=dict)
+    left: dict[int, Left]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def settle(
     item = _locked(membership, item_id)
     _check_free(membership, item)
     _check_revision(item, decision.question, revision)
-    made = _write(membership, item, decision)
+    (made,) = _write(membership, [item], decision)
     if withdraw:
         withdraw_item(membership, item.pk)
     return made
@@ -117,35 +118,34 @@ def settle_many(
     check_open(membership.project)
     wanted = sorted(set(item_ids))
     if not 1 <= len(wanted) <= MOST_AT_ONCE:
-        raise _invalid("items", "bad-items", f"items lists 1 to {MOST_AT_ONCE} items.")
+        raise invalid_field("items", "bad-items", f"items lists 1 to {MOST_AT_ONCE} items.")
     decision = _checked(membership, question_key, value, cause, comment, gold_candidate=gold_candidate)
     items = _lockable().filter(pk__in=wanted, project=membership.project_id).order_by("pk")
     found = {item.pk: item for item in items}
+    held, settled = held_by(membership, list(found)), _settled(list(found), decision.question)
     said = pattern_on(decision.question, list(found)) if pattern is not None else {}
-    done = Settled([])
+    left: dict[int, Left] = {}
     for pk in wanted:
-        left = _why_left(membership, found.get(pk), decision.question)
-        if left is None and pattern is not None and said.get(pk, {}) != dict(pattern):
-            left = Left.CHANGED
-        if left is None:
-            done.made.append(_write(membership, found[pk], decision))
-        else:
-            done.left[pk] = left
-    return done
+        item = found.get(pk)
+        if item is None:
+            left[pk] = Left.NOT_HERE
+        elif item.state == ItemState.WITHDRAWN:
+            left[pk] = Left.WITHDRAWN
+        elif pk in held:
+            left[pk] = Left.IN_HAND
+        elif pk in settled:
+            left[pk] = Left.SETTLED
+        elif pattern is not None and said.get(pk, {}) != dict(pattern):
+            left[pk] = Left.CHANGED
+    return Settled(_write(membership, [found[pk] for pk in wanted if pk not in left], decision), left)
 
 
-def _why_left(membership: Membership, item: Item | None, question: QuestionSpec) -> Left | None:
-    if item is None:
-        return Left.NOT_HERE
-    if item.state == ItemState.WITHDRAWN:
-        return Left.WITHDRAWN
-    if holds(membership, item):
-        return Left.IN_HAND
-    if Resolution.objects.filter(
-        item=item, question=question.id, item_version=item.version, current=True
-    ).exists():
-        return Left.SETTLED
-    return None
+def _settled(item_ids: Sequence[int], question: QuestionSpec) -> set[int]:
+    """Those of the items that have their final answer as they are now."""
+    rows = Resolution.objects.filter(
+        item__in=item_ids, question=question.id, item_version=F("item__version"), current=True
+    )
+    return set(rows.values_list("item_id", flat=True))
 
 
 @transaction.atomic
@@ -199,14 +199,14 @@ def refer(
     question = _question(membership, question_key)
     wanted = set(reviewer_ids)
     if not 1 <= len(wanted) <= MOST_REVIEWERS:
-        raise _invalid("reviewers", "bad-reviewers", f"reviewers lists 1 to {MOST_REVIEWERS} members.")
+        raise invalid_field("reviewers", "bad-reviewers", f"reviewers lists 1 to {MOST_REVIEWERS} members.")
     if not isinstance(note, str) or len(note) > LONGEST_NOTE or "\0" in note:
-        raise _invalid("note", "bad-note", f"A note is a text of at most {LONGEST_NOTE:,} characters.")
+        raise invalid_field("note", "bad-note", f"A note is a text of at most {LONGEST_NOTE:,} characters.")
     people = Membership.objects.filter(
         project=membership.project_id, pk__in=wanted, role__in=REVIEWERS, active=True, user__isnull=False
     )
     if people.count() != len(wanted):
-        raise _invalid("reviewers", "bad-reviewers", "Somebody in this list may not review here.")
+        raise invalid_field("reviewers", "bad-reviewers", "Somebody in this list may not review here.")
     item = _locked(membership, item_id)
     _check_free(membership, item)
     asked = set(
@@ -294,16 +294,10 @@ def answer_review(
 # --- What is checked and written ----------------------------------------------------------------------
 
 
-def _invalid(name: str, code: str, detail: str) -> Invalid:
-    return Invalid(
-        code, detail, errors=[{"field": name, "pointer": f"/{name}", "code": code, "detail": detail}]
-    )
-
-
 def _question(membership: Membership, key: str) -> QuestionSpec:
     question = schema_of(membership.project).question(key) if isinstance(key, str) else None
     if question is None:
-        raise _invalid("question", "unknown-question", f"There is no question {str(key)[:60]!r} here.")
+        raise invalid_field("question", "unknown-question", f"There is no question {str(key)[:60]!r} here.")
     return question
 
 
@@ -324,9 +318,9 @@ def _checked(
         row = {"field": "value", "pointer": "/value", "code": refused.code, "detail": refused.detail}
         raise Invalid("invalid-value", refused.detail, errors=[row]) from None
     if cause and cause not in Cause.values:
-        raise _invalid("cause", "bad-cause", f"cause is one of {', '.join(Cause.values)}.")
+        raise invalid_field("cause", "bad-cause", f"cause is one of {', '.join(Cause.values)}.")
     if not isinstance(comment, str) or len(comment) > LONGEST_COMMENT or "\0" in comment:
-        raise _invalid(
+        raise invalid_field(
             "comment", "bad-comment", f"A comment is a text of at most {LONGEST_COMMENT:,} characters."
         )
     return _Decision(question, answer, cause or "", comment, gold_candidate)
@@ -334,7 +328,9 @@ def _checked(
 
 def _check_withdrawal(membership: Membership, cause: str) -> None:
     if cause != Cause.BROKEN:
-        raise _invalid("withdraw", "withdraw-not-broken", "Only an item that is broken is withdrawn here.")
+        raise invalid_field(
+            "withdraw", "withdraw-not-broken", "Only an item that is broken is withdrawn here."
+        )
     if membership.role not in LEADS:
         raise NotAllowed("Only leads withdraw items. Settle it, and tell them.")
 
@@ -365,33 +361,39 @@ def _check_revision(item: Item, question: QuestionSpec, revision: int) -> None:
         raise Stale("stale", "Somebody else settled this item since you read it.", revision=newest)
 
 
-def _write(membership: Membership, item: Item, decision: _Decision) -> Resolution:
-    question = decision.question
-    before = Resolution.objects.filter(item=item, question=question.id)
+def _write(membership: Membership, items: Sequence[Item], decision: _Decision) -> list[Resolution]:
+    """A further revision of each of these items, which are locked, and a line of the log."""
+    question, guideline = decision.question, in_force(membership.project)
+    before = Resolution.objects.filter(item__in=items, question=question.id)
     before.filter(current=True).update(current=False)
-    newest = before.filter(item_version=item.version).aggregate(newest=Max("revision"))["newest"] or 0
-    made = Resolution.objects.create(
-        item=item,
-        item_version=item.version,
-        question_id=question.id,
-        revision=newest + 1,
-        **_value(decision.answer),
-        cause=decision.cause,
-        comment=decision.comment,
-        gold_candidate=decision.gold_candidate,
-        guideline_id=in_force(membership.project),
-        settled_by=membership,
+    revisions = before.filter(item_version=F("item__version")).order_by().values_list("item")
+    newest = dict(revisions.annotate(newest=Max("revision")))
+    made = Resolution.objects.bulk_create(
+        Resolution(
+            item=item,
+            item_version=item.version,
+            question_id=question.id,
+            revision=newest.get(item.pk, 0) + 1,
+            **_value(decision.answer),
+            cause=decision.cause,
+            comment=decision.comment,
+            gold_candidate=decision.gold_candidate,
+            guideline_id=guideline,
+            settled_by=membership,
+        )
+        for item in items
     )
-    record(
-        membership.user,
-        membership.project,
-        "adjudication.settled",
-        item.external_id,
-        id=item.pk,
-        question=question.key,
-        revision=made.revision,
-        cause=decision.cause,
-    )
+    for one in made:
+        record(
+            membership.user,
+            membership.project,
+            "adjudication.settled",
+            one.item.external_id,
+            id=one.item_id,
+            question=question.key,
+            revision=one.revision,
+            cause=decision.cause,
+        )
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Greatest, Now
 
 from core.access import Actor, own_lease
@@ -140,12 +140,13 @@ def _submit(actor: Actor, lease_id: UUID, key: str, work: Work) -> Submitted:
         locked = (
             Lease.objects.select_for_update(of=("self", "annotator", "item"), no_key=True)
             .select_related("annotator__project", "item")
-            .annotate(now=Now(), settled=_settled())
+            .annotate(now=Now(), settled=_settled(), seen=_seen())
             .get(pk=lease_id)
         )
     except Lease.DoesNotExist:
         raise Missing from None
     lease = own_lease(actor, locked)
+    lease.suggestion = locked.seen or lease.suggestion
     member, now = lease.annotator, locked.now
     if lease.state == LeaseState.SUBMITTED:
         return _stored(lease, key, work)
@@ -254,6 +255,18 @@ def _settled() -> Exists:
     return Exists(current.filter(item_version=OuterRef("item_version")))
 
 
+def _seen() -> Subquery:
+    """A suggestion that a lease's person had in sight on its item, perhaps before putting it off."""
+    own = Lease.objects.filter(
+        item=OuterRef("item"),
+        annotator=OuterRef("annotator"),
+        item_version=OuterRef("item_version"),
+        pass_kind=OuterRef("pass_kind"),
+        suggestion__shown=True,
+    )
+    return Subquery(own.order_by("created_at").values("suggestion")[:1])
+
+
 def _overtake(annotation: Annotation) -> None:
     """Say on the item's resolutions, which stay as they are, that an answer came after them; tell who settled it.
 
@@ -350,7 +363,7 @@ def _insert(
                 revision = earlier.revision + 1
                 own.filter(pk=earlier.pk).update(current=False)
                 if earlier.suggested and not more.get("suggested"):
-                    more |= {"suggested": True, "suggestion": earlier.suggestion}
+                    more |= in_sight(earlier.suggestion, checked)
     annotation = Annotation.objects.create(
         item=lease.item,
         item_version=lease.item_version,
@@ -378,9 +391,8 @@ def in_sight(suggestion: dict[str, Any] | None, checked: Sequence[CheckedAnswer]
     given = {answer.question.key: answer for answer in checked}
     taken = {}
     for key, name in suggestion["answers"].items():
-        if key in given:
-            spec = given[key].question.class_named(name)
-            taken[key] = spec is not None and spec.id == given[key].class_id
+        spec = given[key].question.class_named(name) if key in given else None
+        taken[key] = spec is not None and spec.id == given[key].class_id
     return {"suggestion": {**suggestion, "taken": taken}, "suggested": suggestion["shown"]}
 
 

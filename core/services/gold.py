@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from core.choices import ItemState, QuestionKind
-from core.exceptions import Conflict, Invalid, Missing, Stale
+from core.exceptions import Conflict, Invalid, Missing, Stale, invalid_field
 from core.models import Gold, Item, Membership, Resolution
 from core.selectors.gold import gold_on, is_example, rests_on_one
 from core.selectors.item import holds
@@ -150,7 +150,7 @@ def _make_room(item: Item, question_id: int, replaces: int | None) -> None:
 def _question(membership: Membership, key: Any) -> QuestionSpec:
     question = schema_of(membership.project).question(key) if isinstance(key, str) else None
     if question is None:
-        raise _invalid("question", "unknown-question", f"There is no question {str(key)[:60]!r} here.")
+        raise invalid_field("question", "unknown-question", f"There is no question {str(key)[:60]!r} here.")
     return question
 
 
@@ -160,11 +160,6 @@ def _checked(question: QuestionSpec, value: Any) -> CheckedAnswer:
     except ValueRefused as refused:
         row = {"field": "value", "pointer": "/value", "code": refused.code, "detail": refused.detail}
         raise Invalid("invalid-value", refused.detail, errors=[row]) from None
-
-
-def _invalid(name: str, code: str, detail: str) -> Invalid:
-    row = {"field": name, "pointer": f"/{name}", "code": code, "detail": detail}
-    return Invalid(code, detail, errors=[row])
 
 
 def _recorded(membership: Membership, verb: str, gold: Gold, **more: Any) -> None:

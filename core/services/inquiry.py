@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from core.choices import InquiryState, LeaseState, NoticeKind
-from core.exceptions import Invalid, Missing, Stale, Unprocessable
+from core.exceptions import Invalid, Missing, Stale, Unprocessable, invalid_field
 from core.models import Annotation, Inquiry, Item, Lease, Membership
 from core.services.archive import check_open
 from core.services.audit import record
@@ -39,7 +39,9 @@ def own_item(membership: Membership, external_id: str) -> Item:
         held = Lease.objects.filter(item=item, annotator=membership, state=LeaseState.ACTIVE)
         if held.exists() or Annotation.objects.filter(item=item, annotator=membership).exists():
             return item
-    raise _invalid("item", "unknown-item", "You can ask about items that you have in hand or have answered.")
+    raise invalid_field(
+        "item", "unknown-item", "You can ask about items that you have in hand or have answered."
+    )
 
 
 @transaction.atomic
@@ -52,7 +54,7 @@ def ask(membership: Membership, item: Item, text: str, key: str) -> Asked:
     check_open(membership.project)
     text = text.strip()
     if not text or len(text) > LONGEST_TEXT or "\0" in text:
-        raise _invalid("text", "bad-text", f"A question is a text of 1 to {LONGEST_TEXT:,} characters.")
+        raise invalid_field("text", "bad-text", f"A question is a text of 1 to {LONGEST_TEXT:,} characters.")
     if not key or len(key) > LONGEST_KEY or not key.isprintable():
         raise Invalid("idempotency-key", f"Send an Idempotency-Key header of 1 to {LONGEST_KEY} characters.")
     inquiry, made = Inquiry.objects.get_or_create(
@@ -82,7 +84,9 @@ def answer_inquiry(membership: Membership, inquiry_id: int, answer: str, seen: s
     check_open(membership.project)
     answer = answer.strip()
     if not answer or len(answer) > LONGEST_ANSWER or "\0" in answer:
-        raise _invalid("answer", "bad-answer", f"An answer is a text of 1 to {LONGEST_ANSWER:,} characters.")
+        raise invalid_field(
+            "answer", "bad-answer", f"An answer is a text of 1 to {LONGEST_ANSWER:,} characters."
+        )
     inquiry = (
         Inquiry.objects.select_for_update(of=("self",), no_key=True)
         .select_related("item")
@@ -114,9 +118,3 @@ def answer_inquiry(membership: Membership, inquiry_id: int, answer: str, seen: s
             item=inquiry.item.external_id,
         )
     return Inquiry.objects.select_related("item", "annotator", "answered_by", "guideline").get(pk=inquiry.pk)
-
-
-def _invalid(name: str, code: str, detail: str) -> Invalid:
-    return Invalid(
-        code, detail, errors=[{"field": name, "pointer": f"/{name}", "code": code, "detail": detail}]
-    )

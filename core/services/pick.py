@@ -157,9 +157,17 @@ def _open_again(item: Item) -> bool:
 
 
 def _earlier(project_id: int) -> dict[int, bool]:
-    """The items of the round that is in the queue, and whether it opened them again."""
-    rows = Pick.objects.filter(selection__in=in_queue(project_id), item__lane=Lane.PICKED, item__free__gt=0)
-    return {item: OPENED in reason for item, reason in rows.values_list("item", "reason")}
+    """The items that are still in the lane of picks, and whether the last round that put them there opened them again.
+
+    Of any round: what was locked when its round ended is put back with a later one.
+    """
+    rows = Pick.objects.filter(
+        item__project=project_id,
+        item__lane=Lane.PICKED,
+        item__free__gt=0,
+        selection__applied_at__isnull=False,
+    )
+    return {item: OPENED in reason for item, reason in rows.order_by("pk").values_list("item", "reason")}
 
 
 def _lock(ids: Iterable[int]) -> dict[int, Item]:

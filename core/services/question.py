@@ -30,6 +30,8 @@ QUESTION_FIELDS = frozenset(
     {"key", "kind", "title", "classes", "required", "when", "level", "minimum", "maximum"}
 )
 CLASS_FIELDS = frozenset({"name", "definition", "colour", "key", "uncertain"})
+TOLD = ("name", "definition", "key")  # of a class, before and after a change, in the audit log
+LONGEST_TOLD = 500
 DEFAULT_LEVELS: dict[str, Level] = {
     QuestionKind.SINGLE: Level.NOMINAL,
     QuestionKind.MULTIPLE: Level.NOMINAL,
@@ -324,12 +326,13 @@ def edit_question(membership: Membership, key: str, changes: dict[str, Any], ver
     if not isinstance(required, bool):
         problems.add("/required", "not-a-flag", "required is true or false")
     problems.raise_any()
-    changes_need = required != question.required
+    before = {"title": question.title, "required": question.required}
     question.title, question.required = " ".join(title.split()), required
     question.save(update_fields=["title", "required"])
-    if changes_need:
+    if required != before["required"]:
         apply_questions(project)
-    _changed(membership, project, "question.edited", key)
+    after = {"title": question.title, "required": question.required}
+    _changed(membership, project, "question.edited", key, before=before, after=after)
     return question
 
 
@@ -378,7 +381,7 @@ def edit_class(
         raise Missing
     if spec.merged_into_id is not None:
         raise Conflict("already-merged", f"{spec.name!r} is read as another class; revert the merger first.")
-    now = {
+    now: dict[str, Any] = {
         "name": spec.name,
         "definition": spec.definition,
         "colour": spec.colour,
@@ -402,7 +405,8 @@ def edit_class(
     if name != spec.name:
         rename_locked(membership, project, question, spec.pk, name)
     if changed or name == spec.name:
-        _changed(membership, project, "class.edited", f"{key}: {name}")
+        before, after = ({part: row[part][:LONGEST_TOLD] for part in TOLD} for row in (now, fields))
+        _changed(membership, project, "class.edited", f"{key}: {name}", before=before, after=after)
     spec.refresh_from_db()
     return spec
 
@@ -433,8 +437,8 @@ def _question(project: Project, key: str) -> Question:
     return question
 
 
-def _changed(membership: Membership, project: Project, verb: str, thing: str) -> None:
+def _changed(membership: Membership, project: Project, verb: str, thing: str, **data: Any) -> None:
     Project.objects.filter(pk=project.pk).update(
         version=F("version") + 1, schema_version=F("schema_version") + 1
     )
-    record(membership.user, project, verb, thing)
+    record(membership.user, project, verb, thing, **data)

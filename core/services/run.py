@@ -38,6 +38,7 @@ LARGEST_SEED = 2**31 - 1
 MOST_SCORED = 1_000  # items or data in one request
 MODELS_KEPT = 20  # of rounds of selection, per project
 TRAIN_FIELDS = frozenset({"question", "seed", "name", "weak_run"})
+WEAK_KINDS = frozenset({RunKind.WEAK, RunKind.SPREAD})  # a model would only learn what another has learnt
 ALL = "all"
 
 
@@ -269,16 +270,22 @@ def start_training(membership: Membership, asked: Any) -> Job:
         if Run.objects.filter(project=project, name=name).exists():
             raise Conflict("run-exists", "There is a run of this name. Give the new one another.")
     weak_run = asked.get("weak_run")
-    if weak_run is not None:
-        said = Prediction.objects.filter(run__project=project, question_id=question.id).exclude(
-            run__kind=RunKind.WEAK, run__metrics=None
+    if weak_run is not None and not (_is_whole(weak_run) and _teaches(project, question.id, weak_run)):
+        raise Invalid(
+            "bad-weak-run",
+            "weak_run is the number of a run of labeling functions or of spreading here that says something of "
+            "the question.",
         )
-        if not _is_whole(weak_run) or not said.filter(run_id=weak_run).exists():
-            raise Invalid(
-                "bad-weak-run", "weak_run is the number of a run here that says something of the question."
-            )
     arguments = {"question": question.key, "seed": seed or 0, "name": name, "weak_run": weak_run}
     return create_job(project, JobKind.TRAIN, arguments, membership.user)
+
+
+def _teaches(project: Project, question_id: int, run_id: int) -> bool:
+    """Whether a model may learn from what the run says: a complete one of WEAK_KINDS that speaks of the question."""
+    said = Prediction.objects.filter(
+        run__project=project, run__kind__in=WEAK_KINDS, run_id=run_id, question_id=question_id
+    )
+    return said.exclude(run__kind=RunKind.WEAK, run__metrics=None).exists()
 
 
 def _is_whole(value: Any) -> bool:

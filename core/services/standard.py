@@ -1,15 +1,16 @@
 """What texts are read as: kept beside every answer, by the rules in force. Raw texts are never touched."""
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Case, Count, QuerySet, TextField, Value, When
 
 from core.exceptions import Invalid
 from core.models import Answer, Import, Project, Question
 from core.selectors.question import QuestionSpec, Schema, TextRule, read_schema, schema_of
 
-AT_ONCE = 500
+AT_ONCE = 300  # different texts in a statement, each named up to three times: SQLite may take 999 values only
 MOST_RULES = 1000
 LONGEST_TEXT = 20_000
 # RE2 at its slowest takes some 4 ns for every instruction of a pattern and character; so do these for asking at all.
@@ -63,7 +64,7 @@ def check_work(rules: Sequence[TextRule], texts: Collection[str]) -> None:
 def refresh(question: Question) -> int:
     """Set ``standard`` of all answers to a question by the rules in force; returns how many changed.
 
-    Call it within the transaction that changes the rules. Each different text is read once.
+    Call it within the transaction that changes the rules.
     """
     spec = read_schema(question.project_id).question(question.key)
     return 0 if spec is None else _refresh(spec, Answer.objects.filter(question=question))
@@ -79,18 +80,33 @@ def refresh_imported(source: Import, schema: Schema) -> int:
 
 
 def _refresh(question: QuestionSpec, answers: QuerySet[Answer]) -> int:
-    """Each different text is read once; rows are written by key, some hundreds at a time."""
+    """Each different text is read once, and all answers with it are written at once, some hundreds of texts together.
+
+    Texts of the same form stand side by side, so that a statement names few forms.
+    """
     forms: dict[str, str | None] = {}
-    changed: list[Answer] = []
+    changed: set[str] = set()
     n = 0
-    rows = answers.filter(text__isnull=False).order_by("pk").values_list("pk", "text", "standard")
-    for pk, kept, standard in list(rows):
+    rows = answers.filter(text__isnull=False).order_by().values_list("text", "standard")
+    for kept, standard, count in rows.annotate(n=Count("pk")):
         text = kept or ""
         if text not in forms:
             forms[text] = question.standard_form(text)
         if forms[text] != standard:
-            changed.append(Answer(pk=pk, standard=forms[text]))
-        if len(changed) == AT_ONCE:
-            n += Answer.objects.bulk_update(changed, ["standard"])
-            changed = []
-    return n + (Answer.objects.bulk_update(changed, ["standard"]) if changed else 0)
+            changed.add(text)
+            n += count
+    texts = sorted(changed, key=lambda text: (forms[text] or "", text))
+    for start in range(0, len(texts), AT_ONCE):
+        part = texts[start : start + AT_ONCE]
+        answers.filter(text__in=part).update(standard=_form_of({text: forms[text] for text in part}))
+    return n
+
+
+def _form_of(forms: Mapping[str, str | None]) -> Case:
+    """The form of whichever of these texts an answer has; null where that is read as it is."""
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for text, form in forms.items():
+        if form is not None:
+            texts[form].append(text)
+    whens = [When(text__in=same, then=Value(form)) for form, same in texts.items()]
+    return Case(*whens, output_field=TextField())

@@ -8,7 +8,7 @@ from django.db import transaction
 from core.exceptions import Conflict, Invalid
 from core.models import Membership, Project
 from core.selectors.run import run_called
-from core.selectors.suggestion import runs_to_suggest
+from core.selectors.suggestion import runs_to_suggest, tells_known
 from core.services.audit import record
 from core.services.project import checked_share, locked_settings
 from core.services.question import Problems
@@ -23,7 +23,7 @@ def edit_suggestions(membership: Membership, changes: Any, version: int | None =
 
     ``version`` is that of the project's settings, which these are part of. What was handed out before stays as it is.
     Raises Invalid ``invalid-document`` with the fields, ``unknown-run``; Conflict ``run-says-nothing``,
-    ``project-archived``; Stale.
+    ``run-tells-gold``, ``project-archived``; Stale.
     """
     if not isinstance(changes, dict):
         raise Invalid("not-an-object", 'Suggestions are {"run": 12, "sure": 0.8, "withheld": 0.2}.')
@@ -59,7 +59,13 @@ def _run(project: Project, named: Any) -> int | None:
         raise Conflict(
             "run-says-nothing",
             "This run has nothing to suggest: it needs predictions of a question with one class as its answer, on items "
-            "outside the audit slice, and not only on those without a label.",
+            "outside the audit slice, from labeling functions or from outside.",
+        )
+    if tells_known(run):
+        raise Conflict(
+            "run-tells-gold",
+            "This run says something of few items with answers or gold, and of many others: a suggestion would tell "
+            "annotators which is which. Import predictions for all items.",
         )
     return run.pk
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Greatest, Now
 
 from core.access import rank
 from core.choices import AuditPart, ItemState, JobKind, Lane, LeaseState, NoticeKind, Pass
-from core.exceptions import Conflict, Invalid, Missing, NotAllowed
+from core.exceptions import Conflict, Missing, NotAllowed, invalid_field
 from core.models import Annotation, Item, Job, Lease, Membership, Outbox, Project, Void
 from core.selectors.job import UNFINISHED
 from core.selectors.void import (
@@ -290,19 +290,13 @@ def _decided(membership: Membership, member: Membership | None) -> Membership:
 def _checked_reason(reason: object) -> str:
     kept = " ".join(reason.split()) if isinstance(reason, str) else ""
     if not kept or len(kept) > LONGEST_REASON or "\0" in kept:
-        raise _invalid("reason", "bad-reason", f"Say why, in 1 to {LONGEST_REASON} characters.")
+        raise invalid_field("reason", "bad-reason", f"Say why, in 1 to {LONGEST_REASON} characters.")
     return kept
 
 
 def _check_span(span: Span) -> None:
     if span.since is not None and span.until is not None and span.since >= span.until:
-        raise _invalid("until", "bad-span", "until is a time after since.")
-
-
-def _invalid(name: str, code: str, detail: str) -> Invalid:
-    return Invalid(
-        code, detail, errors=[{"field": name, "pointer": f"/{name}", "code": code, "detail": detail}]
-    )
+        raise invalid_field("until", "bad-span", "until is a time after since.")
 
 
 def _lock_items(rows: QuerySet[Annotation]) -> None:

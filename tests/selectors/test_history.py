@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from core.choices import Cause, LeaseState, Pass, RelabelTo
+from core.choices import Cause, LeaseState, Pass, QuestionKind, RelabelTo
 from core.models import Item, Lease, Membership, Project
+from core.selectors.adjudication import resolution_document, resolution_of
+from core.selectors.gold_accuracy import gold_answers
 from core.selectors.history import HistoryEvent, item_history
 from core.selectors.item import item_of
 from core.selectors.pseudonym import pseudonym
@@ -15,12 +19,13 @@ from core.services.annotation import correct
 from core.services.gold import set_gold
 from core.services.item import correct_item, restore_item, withdraw_item
 from core.services.lease import flag, hand_out, skip
-from core.services.mapping import apply_merge, apply_rename, revert
+from core.services.mapping import apply_merge, apply_rename, apply_standardise, revert
 from core.services.relabel import Order, send_again
 from core.services.tag import add_tag
 from core.services.void import undo_void, void_annotations
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_items
+from tests.factories.project import make_question
 from tests.factories.queue import answer, fresh
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +144,39 @@ def test_mappings_that_touch_its_answers_are_told_and_others_are_not(
     revert(fresh(lead), merge.pk, 2)
     assert kinds(item, lead)[-1] == "mapping-reverted"
     assert one(item, lead, "mapped").undo == ""
+
+
+def test_a_resolution_is_told_as_everywhere_else(actors: Actors, item: Item, lead: Membership) -> None:
+    make_question(actors.project, "seen", ["beak", "wing"], kind=QuestionKind.MULTIPLE)
+    make_question(actors.project, "size", [], kind=QuestionKind.NUMBER)
+    make_question(actors.project, "heard", [], kind=QuestionKind.TEXT)
+    apply_standardise(fresh(lead), "heard", [{"from": "umm", "to": "um"}])
+    lead = fresh(lead)
+    values = {"size": 5, "heard": " umm", "seen": ["wing"]}
+    made = [settle(lead, item.pk, key, value, revision=0) for key, value in values.items()]
+
+    said = [event.data["value"] for event in told(item, lead) if event.kind == "settled"]
+
+    assert repr(said) == "[5, 'um', ['wing']]"
+    assert said == [resolution_document(resolution_of(row.pk), lead)["value"] for row in made]
+
+
+def test_the_log_is_read_by_an_index(actors: Actors, item: Item, lead: Membership) -> None:
+    """Not all lines of a project, for one item or for those who were let go on."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL reads a small table as a whole")
+    with CaptureQueriesContext(connection) as statements:
+        told(item, lead)
+        gold_answers(actors.project, [lead])
+    plans = []
+    for statement in statements:
+        if 'FROM "core_event"' in statement["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {statement['sql']}")
+                plans.append(str(cursor.fetchall()))
+    of_item, of_verb = plans
+    assert "event_thing (project_id=? AND thing=?)" in of_item
+    assert "event_verb (project_id=? AND verb=?)" in of_verb
 
 
 def test_what_can_be_taken_back_is_said(actors: Actors, item: Item, lead: Membership) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from core.choices import AuditPart, ItemState, NoticeKind, ProjectState, QuestionKind, Role
 from core.exceptions import Conflict, DomainError, Invalid, Missing, NotAllowed, Stale
@@ -207,6 +208,26 @@ def test_many_items_are_each_looked_at_again(alice: Membership, frank: Membershi
     }
     with pytest.raises(Invalid, match="1 to 500"):
         settle_many(alice, [], "answer", "yes")
+
+
+def test_many_more_items_take_few_more_statements(alice: Membership, actors: Actors) -> None:
+    items = make_items(actors.project, *(f"i{number}" for number in range(25)))
+    bob = actors.membership(actors.bob)
+    for item in items:
+        make_answer(bob, item, {"answer": "no"})
+    again = settle(alice, items[0].pk, "answer", "no", revision=0)
+    take_back(alice, again.pk, 1)
+    counts, done = [], []
+    for part in (items[:5], items[5:]):
+        with CaptureQueriesContext(connection) as statements:
+            done += settle_many(alice, [item.pk for item in part], "answer", "yes", pattern={"no": 1}).made
+        counts.append(len(statements))
+
+    assert [one.revision for one in done] == [3] + [1] * 24
+    assert Resolution.objects.filter(current=True, label_class__name="yes").count() == 25
+    assert Event.objects.filter(verb="adjudication.settled").count() == 26
+    few, many = counts
+    assert many - few <= 15 * 2
 
 
 # --- Reviews ------------------------------------------------------------------------------------------

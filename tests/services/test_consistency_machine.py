@@ -49,7 +49,6 @@ from core.pipelines.agreement import agreement_report
 from core.pipelines.exporting import Wanted, export_labels
 from core.selectors.check_data import findings
 from core.selectors.question import _schema
-from core.selectors.suggestion import shown_on
 from core.services.adjudication import settle, take_back
 from core.services.annotation import Work, correct, submit
 from core.services.erasure import erase_person
@@ -295,7 +294,7 @@ class Effort(RuleBasedStateMachine):
         submit(Actor(member.user), lease.pk, str(uuid4()), Work(answers, elapsed_ms=1000, count=0))
         relabel = lease.relabel
         shown = relabel is not None and relabel.to == RelabelTo.NAMED and not relabel.blind
-        shown |= shown_on(lease) is not None
+        shown |= bool(lease.suggestion and lease.suggestion["shown"])
         self.did("said", name, lease.item_id, value, shown)
 
     @rule(which=index, on=st.booleans())

@@ -14,7 +14,7 @@ from core.numerics.sequential import FIRST_LOOK
 from core.pipelines.gold import OnGold, gold_people, pause_due
 from core.services.annotation import submit_draft
 from core.services.lease import Stopped, hand_out
-from core.services.pause import pause_member, resume_member
+from core.services.pause import pause_for_gold, pause_member, resume_member
 from core.services.progress import fold_outbox, recount
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_gold
@@ -174,6 +174,18 @@ def test_a_lead_pauses_and_resumes(actors: Actors, bob: Membership) -> None:
         "member.resumed",
         "member.paused",
     ]
+
+
+def test_whom_a_lead_has_paused_meanwhile_is_not_paused_for_gold_as_well(
+    actors: Actors, bob: Membership
+) -> None:
+    paused = pause_member(actors.membership(actors.alice), bob.pk)
+
+    assert not pause_for_gold(bob, n=40, right=20, bound=0.8)
+
+    assert (fresh(bob).paused_because, fresh(bob).paused_at) == (PausedBecause.LEAD, paused.paused_at)
+    assert Event.objects.filter(verb="member.paused").count() == 1
+    assert [notice.member for notice in Notice.objects.all()] == [bob]
 
 
 def test_strangers_and_those_above_are_not_paused(actors: Actors, bob: Membership) -> None:

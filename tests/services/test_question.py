@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from core.exceptions import Invalid, Missing
-from core.models import LabelClass, Project
+from core.models import Event, LabelClass, Project
 from core.selectors.question import clean_name, schema_of
 from core.services.project import create_project
 from core.services.question import add_class, add_question, edit_class, edit_question
@@ -96,6 +96,26 @@ def test_a_class_is_renamed_without_touching_answers(actors: Actors) -> None:
             {"name": others[0].name},
             version=Project.objects.get(pk=alice.project_id).version,
         )
+
+
+def test_the_log_keeps_what_a_class_said_before_and_after(actors: Actors) -> None:
+    alice = actors.membership(actors.alice)
+    spec = LabelClass.objects.get(question__project=actors.project, name="yes")
+    edit_class(alice, "answer", spec.pk, {"definition": "It sings."}, version=1)
+    changes = {"name": "sure", "definition": "x" * 501, "key": "y"}
+    edit_class(alice, "answer", spec.pk, changes, version=2)
+    line = Event.objects.filter(verb="class.edited").latest("pk")
+    assert line.data == {
+        "before": {"name": "yes", "definition": "It sings.", "key": spec.key},
+        "after": {"name": "sure", "definition": "x" * 500, "key": "y"},
+    }
+    version = Project.objects.get(pk=actors.project.pk).version
+    edit_question(alice, "answer", {"title": "Does it sing?"}, version=version)
+    told = Event.objects.get(verb="question.edited").data
+    assert (told["before"]["title"] != told["after"]["title"], told["after"]["title"]) == (
+        True,
+        "Does it sing?",
+    )
 
 
 def test_a_project_takes_only_so_many_questions(actors: Actors, monkeypatch: pytest.MonkeyPatch) -> None:

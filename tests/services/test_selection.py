@@ -1,6 +1,6 @@
 """Selection switched on and off, when a round begins by itself, and what is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +13,13 @@ from core.exceptions import Conflict, Invalid
 from core.models import Event, Item, Job, Membership, Outbox, Project, Selection
 from core.pipelines.job import run_job
 from core.selectors.check_data import findings
+from core.selectors.progress import progress_of
 from core.selectors.project import document_of
 from core.selectors.selection import queue_left
 from core.services.check_data import fix_counters
 from core.services.lease import hand_out
+from core.services.pick import _lock as lock_items
+from core.services.pick import stop_choosing
 from core.services.project import clone_project, create_project, edit_project, set_state
 from core.services.question import add_question
 from core.services.selection import cancel, choose_now, start_due, switch
@@ -380,3 +383,29 @@ def test_a_question_that_was_set_is_the_one_that_is_learnt(actors: Actors, pool:
     assert Selection.objects.get().used == "cold_start"
     switch(lead(actors), question=None)
     assert project_of(actors).selection_question is None
+
+
+def test_a_pick_that_was_locked_when_its_round_ended_goes_back_later_and_its_place_is_closed(
+    actors: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_pool(actors.project, 120, holdout=0, stream=0)
+    answer_items(actors.membership(actors.bob), 110)
+    switch(lead(actors), on=True, strategy=Strategy.LABEL_AGAIN, size=10)
+    run_all()
+    opened = Item.objects.filter(lane=Lane.PICKED, extra=1)
+    locked = opened.earliest("pk")
+
+    def passing_over(ids: Iterable[int]) -> dict[int, Item]:
+        """As where somebody else's transaction has the item."""
+        return lock_items(set(ids) - {locked.pk})
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.services.pick._lock", passing_over)
+        switch(lead(actors), on=False)
+    assert list(opened) == [locked]
+
+    stop_choosing(actors.project.pk)
+
+    locked.refresh_from_db()
+    assert (locked.lane, locked.target, locked.extra, locked.free) == (Lane.MAIN, 1, 0, 0)
+    assert progress_of(actors.project.pk).items_done == 110

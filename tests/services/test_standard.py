@@ -1,6 +1,8 @@
 """What texts are read as, whichever way they come in."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.choices import ImportState, QuestionKind
 from core.models import Answer, Question
@@ -53,3 +55,20 @@ def test_every_row_is_read_and_only_what_differs_is_written(actors: Actors, ques
     assert kept(question) == [("umm", "um"), ("um", None), ("yeah", "yes"), ("umm ", "um")]
     revert(actors.membership(actors.alice), actors.project.mappings.get().pk, 1)
     assert kept(question) == [(text, None) for text in texts]
+
+
+def test_what_it_costs_goes_by_the_different_texts_not_by_the_answers(
+    actors: Actors, question: Question, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.services.standard.AT_ONCE", 2)
+    bob = actors.membership(actors.bob)
+    texts = ["umm", " umm", "yeah", "yeaaah", "umm  ", "no"] * 3
+    for item, text in zip(make_items(actors.project, *map(str, range(18))), texts, strict=True):
+        make_answer(bob, item, {"heard": text})
+
+    with CaptureQueriesContext(connection) as statements:
+        assert refresh(question) == 15
+
+    assert len([one for one in statements if one["sql"].startswith("UPDATE")]) == 3
+    forms = ["um", "um", "yes", "yes", "um", None]
+    assert kept(question) == list(zip(texts, forms * 3, strict=True))

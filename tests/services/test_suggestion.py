@@ -12,18 +12,27 @@ from core.choices import AuditPart, Pass, ProjectState, RelabelTo, RunKind
 from core.exceptions import Conflict, Invalid, Stale
 from core.models import Annotation, Event, Item, Lease, Membership, Prediction, Project, Run
 from core.pipelines.agreement import agreement_report
+from core.pipelines.mapping import Merge, preview
+from core.pipelines.mapping import suggest as suggest_merges
+from core.pipelines.standard import variants
 from core.pipelines.suggestion import suggestions_document
 from core.selectors.check_data import findings
 from core.selectors.gold_accuracy import gold_answers
+from core.selectors.question import schema_of
 from core.selectors.suggestion import shown_on, suggestions
+from core.selectors.timeline import history_of_answers
 from core.services.annotation import Submitted, Work, correct, submit
-from core.services.lease import hand_out, hand_out_trial, release_leases_of
+from core.services.lease import defer, hand_out, hand_out_trial, release_leases_of
 from core.services.mapping import apply_rename
+from core.services.question import add_question
+from core.services.relabel import send_again
 from core.services.suggestion import edit_suggestions
+from core.services.void import void_annotations
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_gold
 from tests.factories.item import make_items, make_waiting
 from tests.factories.passes import mix_passes
+from tests.factories.project import make_question
 from tests.factories.queue import make_place
 from tests.factories.run import make_run
 
@@ -85,7 +94,7 @@ def test_it_is_shown_and_the_answer_says_so(actors: Actors, bob: Membership, run
     suggest(actors, run)
     first, second = hand_out(bob, 2).leases
     told = {"run": run.pk, "answers": {"answer": "yes"}, "probability": {"answer": 0.93}}
-    assert shown_on(first) == told
+    assert shown_on(first, schema_of(actors.project)) == told
     followed, refused = answer(bob, first, "yes"), answer(bob, second, "no")
     assert followed.suggested
     assert followed.suggestion == {**told, "shown": True, "taken": {"answer": True}}
@@ -96,7 +105,7 @@ def test_it_is_shown_and_the_answer_says_so(actors: Actors, bob: Membership, run
 def test_nothing_is_suggested_until_a_lead_says_so(actors: Actors, bob: Membership, run: Run) -> None:
     assert run.pk
     (lease,) = hand_out(bob, 1).leases
-    assert (lease.suggestion, shown_on(lease)) == (None, None)
+    assert (lease.suggestion, shown_on(lease, schema_of(actors.project))) == (None, None)
     made = answer(bob, lease, "yes")
     assert (made.suggested, made.suggestion) == (False, None)
 
@@ -169,6 +178,34 @@ def test_who_is_asked_again_is_not_told(actors: Actors, bob: Membership, run: Ru
     assert (lease.item_id, lease.suggestion) == (items[5].pk, None)
 
 
+def test_what_goes_to_further_people_shows_none(
+    actors: Actors, alice: Membership, bob: Membership, run: Run, items: list[Item]
+) -> None:
+    (lease,) = hand_out(bob, 1).leases
+    answer(bob, lease, "yes")
+    send_again(alice, [lease.item_id], "a new rule")
+    suggest(actors, run)
+    carol = actors.membership(actors.carol)
+    given = {one.item_id: one.suggestion for one in hand_out(carol, 12).leases}
+    assert [given[item.pk] is None for item in items] == [item.pk == lease.item_id for item in items]
+
+
+def test_whoever_saw_it_and_put_the_item_off_has_seen_it(
+    actors: Actors, bob: Membership, run: Run, items: list[Item]
+) -> None:
+    suggest(actors, run)
+    (lease,) = hand_out(bob, 1).leases
+    defer(lease.pk, "later")
+    edit_suggestions(actors.membership(actors.alice), {"run": None})
+    given = {one.item_id: one for one in hand_out(fresh(bob), 12).leases}
+    assert given[lease.item_id].suggestion is None
+    made = answer(bob, given[lease.item_id], "no")
+    assert made.suggested
+    assert made.suggestion is not None
+    assert made.suggestion["taken"] == {"answer": False}
+    assert items
+
+
 def test_agreement_leaves_such_answers_out_and_says_how_many(
     actors: Actors, bob: Membership, run: Run, items: list[Item]
 ) -> None:
@@ -183,6 +220,103 @@ def test_agreement_leaves_such_answers_out_and_says_how_many(
     report = agreement_report(actors.project)
     assert (report["n_annotations"], report["dropped"]["suggested"]) == (6, 2)
     assert report["coefficients"]["percent_agreement"]["n_items"] == 2
+
+
+@pytest.fixture
+def twice(actors: Actors, alice: Membership, bob: Membership, run: Run) -> Membership:
+    """Bob, who answered all items by himself, and after a question was added once more with a suggestion in sight."""
+    for lease in hand_out(bob, 12).leases:
+        answer(bob, lease, "no")
+    document = {"key": "second", "kind": "single", "title": "2?", "classes": [{"name": "a"}, {"name": "b"}]}
+    add_question(fresh(alice), document)
+    suggest(actors, run)
+    assert bob.user is not None
+    for lease in hand_out(fresh(bob), 12).leases:
+        work = Work({"answer": "yes", "second": "a"}, count=0)
+        submit(Actor(bob.user), lease.pk, str(uuid4()), work)
+    return fresh(bob)
+
+
+def n_standing(member: Membership) -> int:
+    question = schema_of(fresh(member).project).questions[0]
+    return int(history_of_answers(member.project, question).standing().size)
+
+
+def test_the_timeline_counts_what_agreement_counts(twice: Membership) -> None:
+    """What Bob said by himself was replaced by what he said with the suggestion in sight."""
+    assert agreement_report(twice.project, "answer")["n_annotations"] == 0
+    assert n_standing(twice) == 0
+
+
+def test_answers_that_were_taken_out_do_not_come_back_on_the_timeline(
+    alice: Membership, twice: Membership
+) -> None:
+    void_annotations(fresh(alice), twice.pk, "in haste")
+    assert n_standing(twice) == 0
+
+
+def test_whoever_has_seen_it_once_has_seen_it(
+    actors: Actors, alice: Membership, bob: Membership, run: Run
+) -> None:
+    suggest(actors, run)
+    (lease,) = hand_out(bob, 1).leases
+    answer(bob, lease, "yes")
+    document = {"key": "second", "kind": "single", "title": "2?", "classes": [{"name": "a"}, {"name": "b"}]}
+    add_question(fresh(alice), document)
+    edit_suggestions(fresh(alice), {"run": None})
+    assert bob.user is not None
+    while leases := hand_out(fresh(bob), 12).leases:  # what was opened again comes after the others
+        for again in leases:
+            work = Work({"answer": "no", "second": "a"}, count=0)
+            submit(Actor(bob.user), again.pk, str(uuid4()), work)
+    made = Annotation.objects.get(item=lease.item_id, current=True)
+    assert (made.revision, made.suggested) == (2, True)
+    assert made.suggestion is not None
+    assert made.suggestion["taken"] == {"answer": False}
+
+
+def test_a_what_if_counts_them_among_what_would_be_read_otherwise(
+    actors: Actors, bob: Membership, items: list[Item]
+) -> None:
+    carol, question = actors.membership(actors.carol), actors.project.questions.get()
+    told = {"run": 1, "shown": True, "answers": {"answer": "yes"}, "taken": {"answer": True}}
+    for place, item in enumerate(items[:6]):
+        seen = {"suggestion": told, "suggested": True} if place < 4 else {}
+        make_answer(bob, item, {"answer": "yes"}, **seen)
+        make_answer(carol, item, {"answer": "no"}, **seen)
+    ids = dict(question.classes.values_list("name", "pk"))
+    found = preview(actors.project, "answer", [Merge((ids["yes"], ids["no"]), ids["no"])])
+    assert (found["rows"]["answers"], found["rows"]["of_answers"], found["rows"]["items"]) == (6, 12, 6)
+    assert found["labels"] == {"n": 6, "tied_before": 6, "tied_after": 0}
+    assert found["agreement"]["before"]["n_annotations"] == 4
+    classes = {one["name"]: one["n"] for one in suggest_merges(actors.project, "answer")["classes"]}
+    assert (classes["yes"], classes["no"]) == (6, 6)
+
+
+def test_texts_beside_it_are_nobody_elses(actors: Actors, bob: Membership, items: list[Item]) -> None:
+    make_question(actors.project, "note", [], kind="text", level="nominal", required=False)
+    told = {"run": 1, "shown": True, "answers": {"answer": "yes"}, "taken": {"answer": True}}
+    for item in items[:3]:
+        said = {"answer": "yes", "note": "colour"}
+        make_answer(bob, item, said, suggestion=told, suggested=True)
+    assert variants(actors.project, "note")["n_answers"] == 3
+    report = agreement_report(actors.project, "note")
+    assert (report["n_annotations"], report["dropped"]["suggested"]) == (3, 0)
+
+
+def test_a_question_that_was_left_open_was_not_answered_so(
+    actors: Actors, bob: Membership, items: list[Item]
+) -> None:
+    """Whether a further question is asked may hang on what was in sight: it counts in both arms."""
+    make_question(actors.project, "kind", ["owl", "gull"], required=False)
+    said = make_run(actors.project, {item.external_id: "yes" for item in items})
+    kinds = make_run(actors.project, {item.external_id: "owl" for item in items}, name="kinds", key="kind")
+    Prediction.objects.filter(run=kinds).update(run=said)
+    suggest(actors, said)
+    (lease,) = hand_out(fresh(bob), 1).leases
+    made = answer(fresh(bob), lease, "yes")
+    assert made.suggestion is not None
+    assert made.suggestion["taken"] == {"answer": True, "kind": False}
 
 
 def test_gold_judges_people_where_nothing_was_suggested(
@@ -294,16 +428,30 @@ def test_wrong_settings_change_nothing(actors: Actors, alice: Membership, change
     assert Project.objects.get(pk=actors.project.pk).version == before
 
 
-def test_a_run_that_tells_repeats_apart_or_says_nothing_is_refused(
-    actors: Actors, alice: Membership, run: Run
+@pytest.mark.parametrize("kind", [RunKind.SPREAD, RunKind.TRAINED])
+def test_a_run_that_tells_gold_and_repeats_apart_or_says_nothing_is_refused(
+    actors: Actors, alice: Membership, run: Run, kind: RunKind
 ) -> None:
-    """Labels that were spread say nothing of labelled items: no suggestion would mean a repeat."""
+    """What was spread says nothing of labelled items; a model is surer of the labels that it has learnt from."""
     empty = Run.objects.create(project=actors.project, name="empty")
-    Run.objects.filter(pk=run.pk).update(kind=RunKind.SPREAD)
+    Run.objects.filter(pk=run.pk).update(kind=kind)
     for one in (empty, run):
         with pytest.raises(Conflict) as refused:
             edit_suggestions(alice, {"run": one.pk})
         assert refused.value.code == "run-says-nothing"
+
+
+def test_a_file_about_items_without_gold_only_is_refused(
+    actors: Actors, alice: Membership, items: list[Item]
+) -> None:
+    for item in items[:4]:
+        make_gold(item, "answer", "yes")
+    half = make_run(actors.project, {item.external_id: "yes" for item in items[2:]}, name="half")
+    assert edit_suggestions(alice, {"run": half.pk}).suggestion_run == half
+    few = make_run(actors.project, {item.external_id: "yes" for item in items[3:]}, name="few")
+    with pytest.raises(Conflict) as refused:
+        edit_suggestions(alice, {"run": few.pk})
+    assert refused.value.code == "run-tells-gold"
 
 
 def test_an_archived_project_stays_as_it_is(actors: Actors, alice: Membership, run: Run) -> None:

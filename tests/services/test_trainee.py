@@ -23,7 +23,7 @@ from core.models import (
 from core.selectors.annotation import recent_of
 from core.selectors.progress import changes_of, progress_of
 from core.services.annotation import Work, correct, submit
-from core.services.item import restore_item, withdraw_item
+from core.services.item import correct_item, restore_item, withdraw_item
 from core.services.lease import Stopped, defer, expire_leases, hand_out, skip
 from core.services.trainee import Feedback, Outcome, try_again
 from tests.conftest import Actors
@@ -228,6 +228,19 @@ def test_told_answers_cannot_be_corrected(bob: Membership) -> None:
     stored = answer(bob, next_lease(bob), "no")
     with pytest.raises(Conflict, match="it stays as it is"):
         correct(stored.annotation.pk, {"answer": "yes"})
+
+
+def test_an_item_that_was_corrected_meanwhile_is_asked_again(
+    actors: Actors, bob: Membership, items: list[Item]
+) -> None:
+    goes_through(bob, "yes")
+    correct_item(actors.membership(actors.alice), items[3].pk, 1, data={"text": "another"})
+
+    lease = next_lease(bob)
+
+    assert (lease.item_id, lease.item_version) == (items[3].pk, 2)
+    (told,) = goes_through(bob, "yes")
+    assert (told.answered, told.total) == (2, 5)
 
 
 def test_a_round_that_is_switched_off_holds_nobody(bob: Membership, items: list[Item]) -> None:

@@ -152,6 +152,23 @@ def test_a_settled_item_is_to_be_looked_at_again(actors: Actors, alice: Membersh
     assert told.data["resolutions"] == 1
 
 
+def test_what_was_settled_by_a_newer_answer_stands_when_the_older_one_comes_back(
+    actors: Actors, alice: Membership, bob: Membership
+) -> None:
+    dave = actors.membership(actors.dave)
+    first, second, _third = bob.annotations.order_by("pk")
+    void, _counts = void_annotations(alice, bob.pk, "in haste")
+    Annotation.objects.filter(pk=first.pk).update(current=False)
+    make_answer(bob, first.item, {"answer": "no"}, revision=2)
+    for one in (first, second):
+        settle(dave, one.item_id, "answer", "no", revision=0)
+
+    undo_void(alice, void.pk)
+
+    assert not Resolution.objects.get(item=first.item).overtaken
+    assert Resolution.objects.get(item=second.item).overtaken
+
+
 def test_what_was_answered_to_an_earlier_version_counts_nowhere_already(
     alice: Membership, bob: Membership
 ) -> None:
