@@ -5,7 +5,7 @@ A what-if writes nothing. Its reports are made by the same functions as ever, on
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ from core.pipelines.agreement import Asked, agreement_report, check_asked
 from core.pipelines.hlp import KINDS as HLP_KINDS
 from core.pipelines.hlp import hlp_report
 from core.pipelines.label import vote
-from core.selectors.agreement import AnswerColumns, answer_columns, gold_columns
+from core.selectors.agreement import AnswerColumns, answer_columns, gold_columns, n_suggested
 from core.selectors.mapping import OutsideAnswers, outside_answers
 from core.selectors.moment import one_moment
 from core.selectors.question import QuestionSpec, Schema, clean_name, fold, merged, read_by, schema_of
@@ -124,10 +124,12 @@ def preview(
         if question.kind in HLP_KINDS:
             hlp = [hlp_report(one, question.key, **how) for one in (project, supposed)]
         columns = answer_columns(project, asked.question, asked.scope)
+        whole = _with_suggested(project, asked, columns)
         gold = gold_columns(project, asked.question, asked.scope, columns.names) if hlp else None
         run = _last_trained(project, question)
         outside = outside_answers(question, moved)
     answers = _Answers.of(columns, asked)
+    labelled = answers if whole is columns else _Answers.of(whole, asked)
     code, n_after = _recoding(columns, question, after_spec)
     change = differences(answers.reading, answers.reading.merged(code, n_after))
     body: Json = {
@@ -138,8 +140,8 @@ def preview(
         "mapping_version": project.mapping_version,
         "merges": [_merge_document(question, merge) for merge in merges],
         "classes": [spec.name for spec in after_spec.classes],
-        "rows": _rows(answers, code.size, outside, moved, question),
-        "labels": _labels(answers, code, n_after),
+        "rows": _rows(labelled, outside, moved, question),
+        "labels": _labels(labelled, code, n_after),
         "agreement": {"before": agreement[0], "after": agreement[1], "difference": _figures(change)},
         "hlp": None,
         "model": None if run is None else _model(run, question, after_spec),
@@ -156,6 +158,13 @@ def preview(
             },
         }
     return body
+
+
+def _with_suggested(project: Project, asked: Asked, columns: AnswerColumns) -> AnswerColumns:
+    """The answers with those that had a suggestion in sight: they are labels, and would be read otherwise like any."""
+    if not n_suggested(project, asked.question, asked.scope):
+        return columns
+    return answer_columns(project, asked.question, replace(asked.scope, suggested=True))
 
 
 def suggest(project: Project, question_key: str | None, *, uncertain: str = Uncertain.CLASS) -> Json:
@@ -179,14 +188,16 @@ def suggest(project: Project, question_key: str | None, *, uncertain: str = Unce
             items=ItemsChoice.ALL,
         )
         columns = answer_columns(project, asked.question, asked.scope)
+        whole = _with_suggested(project, asked, columns)
         present = list(LabelClass.objects.filter(question_id=question.id))
         raw = Question.objects.get(pk=question.id)
         conditions = conditions_on(raw)
     answers = _Answers.of(columns, asked)
+    labelled = answers if whole is columns else _Answers.of(whole, asked)
     members = _members(columns, len(question.classes))
     found = likenesses(answers.index.patterns, members)
     now = answers.reading.coefficients()
-    n_of = np.bincount(answers.table.label, minlength=len(columns.names)).astype(np.float64)
+    n_of = np.bincount(labelled.table.label, minlength=len(columns.names)).astype(np.float64)
     return {
         "project": project.slug,
         "question": question.key,
@@ -333,14 +344,12 @@ def _members(columns: AnswerColumns, n_classes: int) -> Bools | None:
     return found
 
 
-def _rows(
-    answers: _Answers, n_codes: int, outside: OutsideAnswers, moved: frozenset[int], question: QuestionSpec
-) -> Json:
+def _rows(answers: _Answers, outside: OutsideAnswers, moved: frozenset[int], question: QuestionSpec) -> Json:
     """How many answers that count are read otherwise, on how many items, and how much gold and what predictions."""
     places = {place for place, spec in enumerate(question.classes) if spec.id in moved}
     sets = answers.columns.sets
     if sets is None:
-        touched = np.isin(np.arange(n_codes), list(places))
+        touched = np.isin(np.arange(len(answers.columns.names)), list(places))
     else:
         touched = np.array([bool(places & set(chosen)) for chosen in sets], dtype=np.bool_)
     rows = touched[answers.table.label] if touched.size else np.zeros(0, dtype=np.bool_)

@@ -477,7 +477,7 @@ def _picks(selection: Selection, plan: _Plan, scored: _Scored) -> list[NewPick]:
     by_chance = selection.used == Strategy.RANDOM
     for code, score, reason in zip(chosen.item.tolist(), chosen.score.tolist(), chosen.reason, strict=True):
         stream = Stream.RANDOM if by_chance else Stream.SELECTED
-        probability = len(chosen) / counts.pool if by_chance else 1.0
+        probability = len(chosen) / counts.pool if by_chance else _chance(reason)
         found[code] = _pick(code, stream, probability, score, _in_words(reason, names))
     n_stream = min(size - len(found), counts.stream)
     rest = scored.rest[~np.isin(scored.rest["item"], list(found))]
@@ -496,6 +496,16 @@ def _picks(selection: Selection, plan: _Plan, scored: _Scored) -> list[NewPick]:
     order = np.lexsort((ties, hashed(ties, _salted(selection.seed, "order"))))
     picks = list(found.values())
     return [picks[place] for place in order.tolist()]
+
+
+def _chance(reason: Json) -> float:
+    """With which probability a strategy picks an item: 1, or that of the draw within the item's cluster.
+
+    Where ``cluster`` found fewer clusters than picks, the next best items have no cluster in their reason: 1. It is 1 as
+    well where nobody can say (``badge``, chance within ``region``), see pipelines.selection_report.
+    """
+    size = reason.get("cluster_size") if reason["why"] == Strategy.CLUSTER else None
+    return 1 / int(size) if size else 1.0
 
 
 def _pick(

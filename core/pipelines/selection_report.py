@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from core.choices import FileFormat
+from core.choices import FileFormat, Strategy, Stream
 from core.exceptions import Missing
 from core.formats.writers import write_rows
-from core.models import Membership, Project, Run, Selection
+from core.models import Membership, Pick, Project, Run, Selection
 from core.numerics.learning_curve import APART, STEP, Curve, Learning, learning, missing_gain, stop_hint
 from core.numerics.metrics import quality
 from core.numerics.results import Figure
@@ -280,7 +280,8 @@ def round_line(selection: Selection) -> Json:
 def round_document(selection: Selection, reader: Membership) -> Json:
     """One round with its ``picks`` in the order of the queue: item, stream, score, probability and reason.
 
-    Reason and score of an item that the reader has in hand are null: they tell what a model thinks of it.
+    Reason and score of an item that the reader has in hand are null: they tell what a model thinks of it. The
+    probability is null where chance drew within a strategy and nobody can say with which.
     """
     picks = list(picks_of(selection))
     held = held_by(reader, [pick.item_id for pick in picks])
@@ -293,12 +294,22 @@ def round_document(selection: Selection, reader: Membership) -> Json:
                 "order": pick.order,
                 "stream": pick.stream,
                 "score": None if pick.item_id in held else pick.score,
-                "inclusion_probability": pick.inclusion_probability,
+                "inclusion_probability": None if _by_unknown_chance(pick) else pick.inclusion_probability,
                 "reason": None if pick.item_id in held else pick.reason,
             }
             for pick in picks
         ],
     }
+
+
+def _by_unknown_chance(pick: Pick) -> bool:
+    """Whether k-means++ drew an item (``badge``), or chance within a region of few labels (``region``)."""
+    if pick.stream != Stream.SELECTED:
+        return False
+    why = pick.reason.get("why")
+    return bool(
+        why == Strategy.BADGE or (why == Strategy.REGION and pick.reason.get("by") == Strategy.RANDOM)
+    )
 
 
 # --- Tables ------------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ def words_of(notice: Notice, reader: Membership, data: Json, people: dict[int, s
     kind = NoticeKind(notice.kind)
     who = people.get(data.get("member", 0)) or _("Somebody")
     own = data.get("member", reader.pk) == reader.pk
+    if kind == NoticeKind.GUIDELINE:
+        data = {**data, "since": 0 < reader.guideline_read < data["version"]}
     return SENTENCES[kind](reader.project.slug, data, who, own)
 
 
@@ -80,7 +82,9 @@ def _guideline(slug: str, data: Json, _who: str, _own: bool) -> Words:  # noqa: 
     text = _("Version %(version)s of the guideline is in force.") % {"version": data["version"]}
     if data.get("note"):
         text = f"{text} {data['note']}"
-    return Words(text, _to(slug, "guideline"), _("What changed"))
+    # The guideline's own page shows what changed since somebody last read it, and no more once they have.
+    url = _to(slug, "guideline") if data["since"] else _to(slug, "guideline_version", data["version"])
+    return Words(text, url, _("What changed"))
 
 
 def _answered(slug: str, data: Json, _who: str, _own: bool) -> Words:  # noqa: FBT001
@@ -107,11 +111,21 @@ def _review(slug: str, data: Json, _who: str, _own: bool) -> Words:  # noqa: FBT
     return Words(text % data, _to(slug, "reviews"), _("My reviews"))
 
 
+def _round(slug: str, data: Json) -> str:
+    """The page on which a lead decides who goes through a round again."""
+    where = (
+        _to(slug, "training_round_edit", data["round_id"])
+        if "round_id" in data
+        else _to(slug, "training_rounds")
+    )
+    return f"{where}#people"
+
+
 def _training(slug: str, data: Json, who: str, _own: bool) -> Words:  # noqa: FBT001
     values = {**data, "who": who}
     if "member" in data:  # told to leads; the one in training is told without a name
         text = _("%(who)s has not passed “%(round)s” and has no try left: %(right)s of %(n)s were right.")
-        return Words(text % values, _to(slug, "people"), _("People"))
+        return Words(text % values, _round(slug, data), _("Another try, or label without it"))
     if data.get("state") == "passed":
         text = _("You have passed “%(round)s”: %(right)s of %(n)s were right.")
         return Words(text % values, _to(slug, "label"), _("Label"))

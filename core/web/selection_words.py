@@ -25,6 +25,36 @@ STREAMS: Mapping[str, str | Promise] = {
     Stream.HOLDOUT: gettext_lazy("from the holdout"),
     Stream.RANDOM: gettext_lazy("by chance, from the rest"),
 }
+# What a pick's score is, by what was done.
+SCORES: Mapping[str, str | Promise] = {
+    COLD_START: gettext_lazy("how like its 20 nearest items it is on average (cosine similarity)"),
+    Strategy.HYBRID: gettext_lazy(
+        "1 less the distance between the shares of the two likeliest classes; 1 is a tie"
+    ),
+    Strategy.MARGIN: gettext_lazy(
+        "1 less the distance between the shares of the two likeliest classes; 1 is a tie"
+    ),
+    Strategy.LEAST_CONFIDENCE: gettext_lazy("1 less the share of the likeliest class"),
+    Strategy.ENTROPY: gettext_lazy("how evenly the classes are likely (Shannon's entropy); 1 is all alike"),
+    Strategy.CLUSTER: gettext_lazy("0 for every item, for no model is asked"),
+    Strategy.REGION: gettext_lazy(
+        "as for margin, 1 being a tie, whichever strategy had its turn in the item's region"
+    ),
+    Strategy.BADGE: gettext_lazy(
+        "the squared length of the item's gradient: how much its label would change the model"
+    ),
+    Strategy.COMMITTEE: gettext_lazy(
+        "how far five models differ (Jensen-Shannon divergence, in nats); 0 is agreement"
+    ),
+    Strategy.DENSITY: gettext_lazy("the score of margin times the mean similarity to the pool"),
+    Strategy.CORE_SET: gettext_lazy(
+        "the squared distance to the nearest item that has a label or was chosen before it"
+    ),
+    Strategy.RANDOM: gettext_lazy("a random number, by the seed and the item's id"),
+    Strategy.LABEL_AGAIN: gettext_lazy(
+        "how likely its label is wrong as it stands: 1 less the label's quality"
+    ),
+}
 RUN_KINDS: Mapping[str, str | Promise] = {kind.value: kind.label for kind in RunKind}
 STAGES = {
     "features": gettext_lazy("reading the items"),
@@ -38,85 +68,90 @@ STAGES = {
 class StrategyWords:
     """A strategy for people: what it does, and what was measured of it.
 
-    ``gain`` and ``worst`` are differences to random of the area under the curve of macro-F1 from 50 to 1,500 labels,
-    in F1 points: the mean over seven sets of data, and the set on which it did worst.
+    ``gains`` are differences to random in F1 points, the mean over 50 to 1,500 labels, on each set of MEASURED_ON, with
+    half of their 95 % intervals: the first table of docs/selection.md. None where nothing was measured.
     """
 
     about: Promise
-    gain: float | None
-    worst: float | None
+    gains: tuple[tuple[float, float], ...] | None
     warning: Promise | None = None
 
 
-# Simulated on seven public sets, with the random share of every batch mixed in where that was run; docs/selection.md
-# has the curves of this code.
+MEASURED_ON = ("sms", "banking77", "digits")
+# A strategy that was worse than random on one of these sets, or on one of seven in simulations outside this program,
+# has a warning.
 STRATEGIES: Mapping[Strategy, StrategyWords] = {
     Strategy.HYBRID: StrategyWords(
         gettext_lazy(
             "Items between two classes, spread over clusters so that a batch is not many times the same."
         ),
-        3.0,
-        0.4,
+        ((7.1, 1.2), (6.0, 1.2), (1.1, 0.3)),
     ),
     Strategy.MARGIN: StrategyWords(
-        gettext_lazy("Items for which the two likeliest classes are nearly as likely."), 2.4, 0.4
+        gettext_lazy("Items for which the two likeliest classes are nearly as likely."),
+        ((7.1, 1.1), (4.9, 0.8), (1.5, 0.4)),
     ),
     Strategy.BADGE: StrategyWords(
-        gettext_lazy("Items that would change the model most, and differently from each other."), 1.9, 0.6
+        gettext_lazy("Items that would change the model most, and differently from each other."),
+        ((5.5, 1.2), (2.4, 1.4), (0.7, 0.6)),
     ),
     Strategy.REGION: StrategyWords(
         gettext_lazy(
-            "The space is cut into regions; each gets its share, by several strategies in turn. Where it did worst it "
-            "was no further from random than chance explains."
+            "The space is cut into regions; each gets its share, by several strategies in turn. In simulations elsewhere "
+            "it was 0.4 points below random on one set of seven, no further than chance explains."
         ),
-        1.9,
-        -0.4,
+        ((5.6, 1.2), (1.7, 0.9), (1.0, 0.2)),
     ),
     Strategy.LABEL_AGAIN: StrategyWords(
         gettext_lazy(
-            "Weighs a second answer on a doubtful label against a new item. At an equal number of answers it chose "
-            "a new item nearly always, and was not better than margin."
+            "Weighs a second answer on a doubtful label against a new item. In simulations elsewhere, at an equal number "
+            "of answers, it chose a new item nearly always, and was not better than margin."
         ),
-        None,
         None,
     ),
     Strategy.RANDOM: StrategyWords(
-        gettext_lazy("Every item is as likely as any other: what the others are measured against."), 0.0, 0.0
+        gettext_lazy("Every item is as likely as any other: what the others are measured against."), ()
     ),
     Strategy.CLUSTER: StrategyWords(
         gettext_lazy("One item of each of as many clusters as the batch has items; no model is asked."),
-        0.1,
-        -1.3,
-        gettext_lazy("It is blind to rare classes and to many fine ones."),
+        ((1.8, 0.7), (1.0, 0.5), (0.3, 0.3)),
+        gettext_lazy(
+            "Worse than random on a set of many classes in simulations elsewhere: it is blind to rare and to fine classes."
+        ),
     ),
     Strategy.LEAST_CONFIDENCE: StrategyWords(
         gettext_lazy("Items whose likeliest class is least likely."),
-        1.0,
-        -3.2,
-        gettext_lazy("Worse than random with many classes; the same as margin with two."),
+        ((7.1, 1.1), (1.9, 0.5), (1.2, 0.5)),
+        gettext_lazy(
+            "Worse than random with many classes in simulations elsewhere; the same as margin with two."
+        ),
     ),
     Strategy.ENTROPY: StrategyWords(
         gettext_lazy("Items whose classes are most evenly likely."),
-        0.5,
-        -3.7,
-        gettext_lazy("Worse than random with many classes; the same as margin with two."),
+        ((7.1, 1.1), (0.0, 1.5), (0.5, 0.3)),
+        gettext_lazy(
+            "No better than random on banking77, and worse with many classes in simulations elsewhere; the same as "
+            "margin with two."
+        ),
     ),
     Strategy.CORE_SET: StrategyWords(
         gettext_lazy("Items far from everything that has a label."),
-        -0.5,
-        -3.5,
-        gettext_lazy("Worse than random on two sets of texts: it picks oddities."),
+        ((0.1, 1.3), (1.5, 0.5), (0.6, 0.2)),
+        gettext_lazy(
+            "No better than random on sms, and worse on two sets of texts in simulations elsewhere: it picks oddities."
+        ),
     ),
     Strategy.COMMITTEE: StrategyWords(
         gettext_lazy("Items on which several models differ."),
-        -1.1,
-        -3.3,
-        gettext_lazy("Worse than random early on with many classes: models of few labels differ everywhere."),
+        ((5.3, 1.0), (-11.0, 0.8), (0.1, 0.3)),
+        gettext_lazy(
+            "Much worse than random with many classes: models of few labels differ everywhere. It trains six of them "
+            "a round."
+        ),
     ),
     Strategy.DENSITY: StrategyWords(
         gettext_lazy("Doubtful items in the midst of many others."),
-        -2.9,
-        -14.9,
+        ((7.1, 1.1), (-4.3, 1.2), (1.1, 0.2)),
         gettext_lazy("Much worse than random with many classes: it picks near-duplicates."),
     ),
 }
@@ -124,16 +159,15 @@ STRATEGIES: Mapping[Strategy, StrategyWords] = {
 
 def measured(words: StrategyWords) -> str:
     """What was measured, in one sentence."""
-    if words.gain is None or words.worst is None:
-        return ""
-    if words.gain == words.worst == 0:
+    if words.gains is None:
+        return _("Not measured on these sets.")
+    if not words.gains:
         return _("The yardstick.")
-    return _(
-        "F1 points against random, over 50 to 1,500 labels: %(gain)s on average, %(worst)s at worst."
-    ) % {
-        "gain": signed(words.gain),
-        "worst": signed(words.worst),
-    }
+    each = [
+        _("%(gain)s ± %(half)s on %(set)s") % {"gain": signed(gain), "half": decimal(half, 1), "set": name}
+        for name, (gain, half) in zip(MEASURED_ON, words.gains, strict=True)
+    ]
+    return _("F1 points against random: %(each)s.") % {"each": ", ".join(each)}
 
 
 def signed(value: float) -> str:
@@ -151,19 +185,32 @@ def spread(figure: Json) -> str:
     return f"{percent(figure['value'])} ({ends})" if ends else percent(figure["value"])
 
 
-def headline(report: Json) -> str:
+@dataclass(frozen=True)
+class Standing:
+    """What the project has beside the report: any items, all of them labelled, an audit slice that is wanted."""
+
+    items: bool
+    everything: bool
+    sliced: bool
+
+
+def headline(report: Json, standing: Standing) -> str:
     """What selection does now, and how good the model is."""
-    return f"{_now(report)} {_quality(report)}".strip()
+    return f"{_now(report, standing)} {_quality(report)}".strip()
 
 
-def _now(report: Json) -> str:
+def _now(report: Json, standing: Standing) -> str:
+    if standing.everything:
+        return _("Everything is labelled: nothing is left to choose.")
     if not report["on"]:
-        return _("Selection is off: items are handed out at random.")
+        return _off(report)
     if report["chosen_for"] != report["question"]:
         return _("On: items are chosen for another question, “%(key)s”.") % {"key": report["chosen_for"]}
+    if not standing.items:
+        return _("On, but there are no items to choose from.")
     applied = [row for row in report["rounds"] if row["applied_at"]]
     if not applied:
-        return _("On: the first items are being chosen. Until then items come at random.")
+        return _("On: the first items are yet to be chosen. Until then items come at random.")
     by = applied[0]["used"]
     waiting = report["waiting"]
     n = sum(waiting.values())
@@ -189,13 +236,42 @@ def _now(report: Json) -> str:
     return ngettext("On: %(items)s waits.", "On: %(items)s wait.", n) % {"items": both}
 
 
+def _off(report: Json) -> str:
+    """Off; a round that a script asked for is in the queue all the same."""
+    n = sum(report["waiting"].values())
+    if not n:
+        return _("Selection is off: items are handed out at random.")
+    queued = [row["number"] for row in report["rounds"] if row["applied_at"] and not row["ended_at"]]
+    if not queued:  # it was made for another question
+        words = ngettext(
+            "Selection is off, but %(n)s pick is still handed out first. The others come at random.",
+            "Selection is off, but %(n)s picks are still handed out first. The others come at random.",
+            n,
+        )
+        return words % {"n": f"{n:,}"}
+    words = ngettext(
+        "Selection is off, but %(n)s pick of round %(round)s is still handed out first. The others come at random.",
+        "Selection is off, but %(n)s picks of round %(round)s are still handed out first. The others come at random.",
+        n,
+    )
+    return words % {"n": f"{n:,}", "round": queued[0]}
+
+
 def _quality(report: Json) -> str:
     model = report["model"]
     if model is None:
         applied = any(row["applied_at"] for row in report["rounds"])
-        return _("There is no model yet: it takes labels of two classes.") if applied else ""
+        return (
+            _("There is no model yet: it takes labels of two classes, on items outside the holdout.")
+            if applied
+            else ""
+        )
     labels = ngettext("%(n)s label", "%(n)s labels", model["n_labels"]) % {"n": f"{model['n_labels']:,}"}
     figure = model["accuracy"]
+    if not report["holdout"]["n"]:
+        return _("A model has learnt from %(labels)s; how good it is cannot be told without a holdout.") % {
+            "labels": labels
+        }
     if figure["value"] is None:
         return _("A model has learnt from %(labels)s; how good it is cannot be told yet.") % {
             "labels": labels
@@ -206,11 +282,16 @@ def _quality(report: Json) -> str:
     }
 
 
-def lead(report: Json) -> str:
-    """What a reader should know first: the holdout is not labelled yet, else what was saved."""
+def lead(report: Json, standing: Standing) -> str:
+    """What a reader should know first: that all is done, the holdout is not labelled yet, else what was saved."""
     model, holdout = report["model"], report["holdout"]
+    if standing.everything:
+        said = _("Export the labels, or import more items to go on.")
+        return f"{said} {saved(report)}" if model is not None and report["random"] else said
     if model is None:
         return ""
+    if not holdout["n"]:
+        return no_slice(standing)
     if holdout["labelled"] < holdout["n"]:
         return _(
             "%(labelled)s of %(n)s items of the holdout have a label; the interval narrows with each."
@@ -219,6 +300,84 @@ def lead(report: Json) -> str:
             "n": f"{holdout['n']:,}",
         }
     return saved(report)
+
+
+def no_slice(standing: Standing) -> str:
+    """Nothing was set aside when the items were imported."""
+    if not standing.sliced:
+        return _(
+            "This project has no audit slice, so how good the model is cannot be estimated without bias."
+        )
+    return _(
+        "There are too few items for an audit slice, so how good the model is cannot be estimated without bias."
+    )
+
+
+def no_worker(*, waits: bool) -> str:
+    """What it means that no worker is running, and how there will be one; ``waits``: a round has been asked for."""
+    said = [_("No worker is running, so nothing new is chosen.")]
+    if waits:
+        said.append(_("The round waits for one."))
+    said.append(_("Labeling goes on with what is in the queue, and at random after that."))
+    said.append(_("Start one with “make run” or “celery -A labelapp worker -B”; it begins by itself then."))
+    return " ".join(said)
+
+
+def macro_over(model: Json) -> str:
+    """How many classes the macro-F1 is the mean of: those that somebody gave or the model said on the holdout."""
+    there = sum(1 for row in model["per_class"] if row["n"] or row["n_predicted"])
+    return ngettext(
+        "over %(n)s of %(all)s class", "over %(n)s of %(all)s classes", len(model["per_class"])
+    ) % {
+        "n": f"{there:,}",
+        "all": f"{len(model['per_class']):,}",
+    }
+
+
+FIELDS: Mapping[str, Promise] = {
+    "texts": gettext_lazy("the words of %(fields)s"),
+    "numbers": gettext_lazy("the numbers of %(fields)s"),
+    "categories": gettext_lazy("the categories of %(fields)s"),
+}
+
+
+def features(spec: Mapping[str, Any], n_vectors: int, n_items: int) -> str:
+    """What models and clusters read of an item: ``spec`` as FeatureSet keeps it, and why brought vectors are not used.
+
+    ``n_vectors`` of ``n_items`` have a vector; they are used where nearly all have one.
+    """
+    if spec.get("n_vector"):
+        return _("Features: the vectors that were brought, of %(n)s numbers each, and nothing else.") % {
+            "n": f"{spec['n_vector']:,}"
+        }
+    read = []
+    for kind, words in FIELDS.items():
+        names = spec.get(kind) or []
+        if names:
+            read.append(words % {"fields": ", ".join(f"“{name}”" for name in names)})
+    if read and spec.get("characters"):
+        read[0] = _("%(words)s, and their runs of characters") % {"words": read[0]}
+    if spec.get("image"):
+        read.append(_("small descriptors of the pictures of “%(field)s”") % {"field": spec["image"]})
+    said = _("Features: %(read)s.") % {"read": "; ".join(read) or _("nothing that can be read")}
+    if not n_vectors:
+        return said
+    from core.pipelines.features import MOST_HAVE  # noqa: PLC0415 -- it imports what reads pictures
+
+    values = {"n": f"{n_vectors:,}", "all": f"{n_items:,}", "share": percent(MOST_HAVE)}
+    if n_vectors >= MOST_HAVE * n_items:
+        why = (
+            _("Vectors were brought for %(n)s of %(all)s items: the next round reads them instead.") % values
+        )
+    else:
+        why = (
+            _(
+                "Vectors were brought for %(n)s of %(all)s items only, and are not used: it takes %(share)s, for items "
+                "with and without one cannot be compared."
+            )
+            % values
+        )
+    return f"{said} {why}"
 
 
 def curves(report: Json) -> list[Json]:
@@ -272,7 +431,24 @@ def _curve_words(points: Sequence[Json]) -> str:
 
 
 def saved(report: Json) -> str:
-    """What labels by chance would have cost for the quality of now."""
+    """What labels by chance would have cost for the quality of the round in which that was estimated last."""
+    return f"{_saved(report)} {_saved_when(report)}".strip()
+
+
+def _saved_when(report: Json) -> str:
+    """Which round the estimate is of, where that is not the newest one."""
+    found = report["random"] or {}
+    number, newest = found.get("round"), max((row["number"] for row in report.get("rounds", [])), default=0)
+    if number is None or number >= newest:
+        return ""
+    return ngettext(
+        "This is as of round %(round)s, %(n)s label.",
+        "This is as of round %(round)s, %(n)s labels.",
+        found["n_labels"],
+    ) % {"round": number, "n": f"{found['n_labels']:,}"}
+
+
+def _saved(report: Json) -> str:
     found = report["random"]
     cost = None if found is None else found["macro_f1"]
     if found is None or cost is None or cost["reach"] == "too_few":

@@ -32,6 +32,7 @@ DESIGNS = {
     ),
 }
 MOST_NAMES = 6
+FEWEST = 2  # items that have a spread
 
 
 def joined(names: Sequence[str]) -> str:
@@ -119,7 +120,12 @@ def named(change: Json) -> str:
 
 
 def sentence(change: Json) -> str:
-    """What came of a change."""
+    """What came of a change, with the difference and, where it cannot be told, why."""
+    return " ".join(part for part in (_first(change), difference_told(change)) if part)
+
+
+def _first(change: Json) -> str:
+    """What came of a change, without the difference."""
     found = compared(change)
     if found is None:
         return ""
@@ -127,7 +133,7 @@ def sentence(change: Json) -> str:
     before, after = found["before"], found["after"]
     if before["value"] is None or after["value"] is None:
         return _("Whether %(what)s helped cannot be told yet: %(why)s") % {**words, "why": _missing(change)}
-    words |= {"before": _with_interval(before), "after": _with_interval(after)}
+    words |= {"before": figure_told(before), "after": figure_told(after)}
     if change["comparison"]["design"] == "same_answers":
         return _("Agreement%(about)s is %(after)s with %(what)s and %(before)s without it. %(outcome)s") % {
             **words,
@@ -139,9 +145,54 @@ def sentence(change: Json) -> str:
     }
 
 
-def _with_interval(figure: Json) -> str:
+def figure_told(figure: Json) -> str:
+    """A figure with its interval and its items, in brackets."""
+    n = figure["n_items"]
+    items = ngettext("%(n)s item", "%(n)s items", n) % {"n": f"{n:,}"}
     ends = interval(figure)
-    return f"{decimal(figure['value'])} ({ends})" if ends else decimal(figure["value"])
+    return (
+        f"{decimal(figure['value'])} ({ends}; {items})" if ends else f"{decimal(figure['value'])} ({items})"
+    )
+
+
+def difference_told(change: Json) -> str:
+    """The difference with its interval, and why it cannot be told what it means; empty where there is none."""
+    found = compared(change)
+    if found is None or found["difference"]["value"] is None:
+        return ""
+    difference = found["difference"]
+    ends = interval(difference)
+    value = f"{decimal(difference['value'])} ({ends})" if ends else decimal(difference["value"])
+    told = [_("The difference is %(value)s.") % {"value": value}]
+    why = without_intervals([found["before"], found["after"]])
+    if why or not ends:
+        told.append(why or _("It has no interval, as its spread over the items is not known."))
+    if ends and found["outcome"] == "cannot_tell" and found["more_items"] is None:
+        told.append(_("More items of the same kind cannot tell it: those of before stay as few as they are."))
+    return " ".join(told)
+
+
+def without_intervals(figures: Sequence[Json]) -> str:
+    """Why some of these figures have no interval, each reason once; empty where all have one."""
+    return " ".join(dict.fromkeys(why for figure in figures if (why := no_interval(figure))))
+
+
+def no_interval(figure: Json) -> str:
+    """Why a figure that has a value has no interval; empty where it has one."""
+    n = figure["n_items"]
+    if figure["value"] is None or figure["ci"] is not None:
+        return ""
+    words = {"value": decimal(figure["value"]), "n": f"{n:,}"}
+    if n < FEWEST:
+        return _("%(value)s has no interval: one item has no spread.") % words
+    if figure["value"] == 1:
+        return (
+            _(
+                "%(value)s has no interval: on all %(n)s items people agree, so that their spread is not known."
+            )
+            % words
+        )
+    return _("%(value)s has no interval: of these %(n)s items the spread cannot be computed.") % words
 
 
 def _outcome(change: Json, found: Json) -> str:
@@ -211,7 +262,7 @@ def headline(report: Json) -> tuple[str, str]:
         if last is None or last["value"] is None:
             return _("Nothing was changed yet, and nobody has answered the audit slice twice"), ""
         return _("Agreement on the audit slice is %(alpha)s; nothing was changed yet") % {
-            "alpha": _with_interval(last)
+            "alpha": figure_told(last)
         }, _(
             "Write down a missing rule, merge classes or send items out again: here you will see whether it helped."
         )
@@ -222,4 +273,5 @@ def headline(report: Json) -> tuple[str, str]:
         return sentence(change), ""
     n = difference["n_items"]
     basis = ngettext("%(design)s %(n)s item.", "%(design)s %(n)s items.", n)
-    return sentence(change), basis % {"design": DESIGNS[found["design"]], "n": f"{n:,}"}
+    basis %= {"design": DESIGNS[found["design"]], "n": f"{n:,}"}
+    return _first(change), f"{difference_told(change)} {basis}"

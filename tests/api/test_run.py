@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.choices import AuditPart, ProjectState, QuestionKind
+from core.choices import AuditPart, ProjectState, QuestionKind, RunKind
 from core.models import Event, Item, Job, Prediction, Project, Run, RunModel
 from core.pipelines.features import ready_features
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer, make_items
 from tests.factories.project import make_question
+from tests.factories.run import make_run
 
 URL = "/api/v1/projects/birds/runs"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
@@ -251,6 +252,17 @@ class TestTrainedHere:
         sent = send(actors, train=asked)
         assert (sent.status_code, sent.json()["code"]) == (status, code)
         assert not Job.objects.exists()
+
+    def test_only_runs_of_functions_and_of_spreading_can_be_learnt_from(self, actors: Actors) -> None:
+        make_items(actors.project, "a")
+        run = make_run(actors.project, {"a": "yes"}, "says something")
+        for kind in (RunKind.TRAINED, RunKind.OUTSIDE):
+            Run.objects.filter(pk=run.pk).update(kind=kind)
+            sent = send(actors, train={"weak_run": run.pk})
+            assert (sent.status_code, sent.json()["code"]) == (400, "bad-weak-run")
+        for kind in (RunKind.WEAK, RunKind.SPREAD):
+            Run.objects.filter(pk=run.pk).update(kind=kind, metrics={})
+            assert send(actors, train={"weak_run": run.pk}).status_code == 202
 
     def test_train_stands_alone(self, actors: Actors) -> None:
         assert send(actors, train={}, name="tiny").json()["code"] == "unknown-field"

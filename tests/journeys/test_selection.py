@@ -16,6 +16,7 @@ from core.services import selection as service
 from core.services.job import reap, sign_of_life
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_items
+from tests.factories.selection import make_round
 from tests.journeys.label_site import PAINTED
 from tests.journeys.test_label_page import press, wait_saved
 from tests.journeys.test_loop import Walk
@@ -112,6 +113,13 @@ def test_every_page_is_fit_to_be_seen(site: Site) -> None:
     walk.check("selection")
     unfold(page)
     walk.check("selection-unfolded")
+    for _ in range(3):
+        make_round(site.project, {})
+    page.reload()
+    expect(page.locator("summary", has_text="3 older rounds")).to_be_visible()
+    expect(page.get_by_role("link", name="Round 3", exact=True)).to_be_hidden()
+    page.locator("summary", has_text="3 older rounds").click()
+    walk.check("selection-older-rounds")
     page.get_by_role("link", name="Round 5").click()
     expect(page.get_by_text("The model hesitates between yes (0.48) and no (0.45).").first).to_be_visible()
     walk.check("selection-round")

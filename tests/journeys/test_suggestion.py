@@ -8,8 +8,11 @@ from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from core.models import Annotation, Item
+from core.selectors.annotation import answers_of
+from core.services.suggestion import edit_suggestions
 from tests.conftest import Actors, client_of
 from tests.factories.item import make_waiting
+from tests.factories.project import make_question
 from tests.factories.run import make_run
 from tests.journeys.test_label_page import press, settle, wait_saved
 from tests.journeys.test_loop import Walk
@@ -78,3 +81,36 @@ def test_a_suggestion_is_taken_by_enter_or_not_at_all(
     lead.reload()
     expect(lead.get_by_role("table").filter(has_text="In sight")).to_contain_text("n = 3")
     walks["alice"].check("suggestion-effect")
+
+
+def test_in_a_form_enter_takes_it_only_while_answers_are_missing(
+    walks: dict[str, Walk], live_server: LiveServer, actors: Actors, items: list[Item]
+) -> None:
+    """An optional question that Bob leaves open stays open; long names fit on a phone."""
+    long = "animal_of_the_forest_that_is_heard_but_never_seen"
+    question = make_question(actors.project, "mood", ["calm", long], required=False)
+    run = make_run(actors.project, {item.external_id: "no" for item in items[:2]}, name="rules")
+    moods = make_run(actors.project, {item.external_id: long for item in items[:2]}, name="moods", key="mood")
+    moods.predictions.update(run=run)
+    edit_suggestions(actors.membership(actors.alice), {"run": run.pk, "withheld": 0})
+    page = walks["bob"].page
+    page.goto(f"{live_server.url}/projects/birds/label/")
+    page.locator("#item").wait_for()
+    page.keyboard.press("Escape")
+    settle(page)
+    told = page.locator("#suggestion")
+    expect(told).to_contain_text(f"answer?: no · {question.title}: {long}")
+    walks["bob"].check("suggestion-form")
+    expect(told.locator("kbd")).to_be_visible()
+    page.keyboard.press("1")
+    expect(told).to_contain_text(f"A model suggests: {question.title}: {long}")
+    expect(told.locator("kbd")).to_be_hidden()
+    press(page, "Enter")
+    page.wait_for_timeout(100)
+    page.keyboard.press("Enter")
+    expect(told).to_be_hidden()
+    press(page, "Enter")
+    wait_saved(page)
+    first, second = Annotation.objects.order_by("pk")
+    assert answers_of(first) == {"answer": "yes"}
+    assert answers_of(second) == {"answer": "no", "mood": long}

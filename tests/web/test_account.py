@@ -260,3 +260,50 @@ def test_a_form_from_another_site_is_refused(actors: Actors) -> None:
         answer = browser.post("/profile", {"display_name": "Mallory"}, headers=headers)
         assert answer.status_code == 403
     assert User.objects.get(pk=actors.bob.pk).display_name == "Bob"
+
+
+FORM = "/projects/birds/questions/answer/edit?a=1"
+SENT_TO = "/projects/birds/adjudication/7/settle"
+
+
+def test_a_form_sent_after_the_session_has_ended_leads_back_to_its_page(actors: Actors) -> None:
+    browser = Client()
+    gone = browser.post(SENT_TO, {"value": "yes"}, headers={"referer": f"http://testserver{FORM}"})
+
+    page = browser.get(gone["Location"])
+
+    assert "what you sent is not saved" in page.text
+    sent = {"username": "alice", "password": PASSWORD, "next": page.context["form"]["next"].value()}
+    back = browser.post("/sign-in", sent)
+    assert (back.status_code, back["Location"]) == (302, FORM)
+
+
+@pytest.mark.parametrize(
+    "referrer",
+    [
+        "",
+        "https://evil.example/projects/",
+        "http://testserver//evil.example/",
+        "http://testserver.evil.example/",
+        "javascript:alert(1)",
+    ],
+)
+def test_no_other_site_says_where_signing_in_leads(actors: Actors, referrer: str) -> None:
+    gone = Client().post(SENT_TO, headers={"referer": referrer} if referrer else {})
+    assert (gone.status_code, gone["Location"]) == (302, f"/sign-in?next={SENT_TO}")
+
+
+def test_signing_out_and_opening_a_page_lead_where_they_always_do(actors: Actors) -> None:
+    from_page = {"referer": f"http://testserver{FORM}"}
+    assert client_of(actors.bob).post("/sign-out", headers=from_page)["Location"] == "/sign-in"
+    assert Client().get("/profile", headers=from_page)["Location"] == "/sign-in?next=/profile"
+
+
+def test_an_address_that_only_takes_forms_says_so_and_leads_back(actors: Actors) -> None:
+    opened = client_of(actors.alice).get(SENT_TO)
+    assert (opened.status_code, opened["Allow"]) == (405, "POST")
+    assert "Nothing was changed by opening it." in opened.text
+    assert 'href="/projects/birds/"' in opened.text
+    assert 'href="/projects/birds/"' not in Client().get(SENT_TO).text
+    sent = client_of(actors.alice).post("/projects/birds/audit")
+    assert (sent.status_code, "only shows a page" in sent.text) == (405, True)

@@ -9,7 +9,9 @@ from django.urls import reverse
 
 from core.choices import Role
 from core.models import Flag, Item, LabelClass, Resolution, Review, User
+from core.selectors.question import schema_of
 from core.services.lease import hand_out
+from core.web.adjudication_words import cost_rows, headline
 from tests.conftest import Actors
 from tests.factories.account import make_user
 from tests.factories.answers import make_answer, make_items
@@ -285,3 +287,116 @@ def test_the_queue_can_be_narrowed(
 def test_a_filter_that_is_none_is_refused(actors: Actors, split: list[Item], client_of: Browser) -> None:
     get(client_of(actors.alice), "adjudication", actors, a="bird", status=400)
     get(client_of(actors.alice), "adjudication", actors, state="all", status=400)
+
+
+SO_ALREADY = "Nothing was changed: the item was settled so already."
+SETTLED = {
+    "value": "yes",
+    "cause": "guideline_gap",
+    "comment": "The rule\r\nis missing.",
+    "gold_candidate": "1",
+}
+
+
+def settled(actors: Actors, client: Client, item: Item, **more: str) -> str:
+    """Settle an item for the first time, or as ``more`` says, and say what the page told."""
+    gone = post(client, "adjudication_settle", actors, item.pk, **{**SETTLED, "revision": "0", **more})
+    assert gone.status_code == 302
+    return client.get(gone.url).content.decode()
+
+
+def test_a_settled_item_opens_with_all_that_was_decided_and_enter_writes_nothing(
+    actors: Actors, split: list[Item], client_of: Browser
+) -> None:
+    alice = client_of(actors.alice)
+    settled(actors, alice, split[0])
+
+    shown = alice.get(reverse("adjudication_item", args=["birds", split[0].pk])).context["decision"]
+    assert (shown["cause"], shown["comment"], shown["gold"]) == (
+        "guideline_gap",
+        SETTLED["comment"],
+        True,
+    )
+    assert SO_ALREADY in settled(actors, alice, split[0], comment="The rule\nis missing.", revision="1")
+    assert Resolution.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"value": "no"}, {"cause": "slip"}, {"comment": ""}, {"withdraw": "1", "cause": "broken"}]
+)
+def test_any_change_of_a_decision_is_a_new_one(
+    actors: Actors, split: list[Item], client_of: Browser, change: dict[str, str]
+) -> None:
+    alice = client_of(actors.alice)
+    settled(actors, alice, split[0])
+    assert SO_ALREADY not in settled(actors, alice, split[0], **{"revision": "1", **change})
+    assert Resolution.objects.count() == 2
+
+
+def test_what_was_answered_anew_since_is_settled_again_as_it_was(
+    actors: Actors, split: list[Item], client_of: Browser
+) -> None:
+    alice = client_of(actors.alice)
+    settled(actors, alice, split[0])
+    Resolution.objects.update(overtaken=True)
+    settled(actors, alice, split[0], revision="1")
+    assert list(Resolution.objects.order_by("pk").values_list("current", "overtaken")) == [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_the_queue_says_what_settling_an_item_is_worth(
+    actors: Actors, split: list[Item], client_of: Browser
+) -> None:
+    alice = client_of(actors.alice)
+    queue = alice.get("/api/v1/projects/birds/adjudications/next?count=10").json()
+    worth = {case["item"]: f"{100 * case['worth']:.2f} %" for case in queue["results"]}
+    page = alice.get(reverse("adjudication", args=["birds"]))
+    assert {row["item"].external_id: row["worth"] for row in page.context["rows"]} == worth
+    assert worth["a"] in page.text
+    assert "Worth is the expected value of settling an item" in page.text
+
+
+def test_after_a_gap_in_the_guideline_the_rule_is_one_link_away(
+    actors: Actors, split: list[Item], client_of: Browser
+) -> None:
+    alice = client_of(actors.alice)
+    rule = "/projects/birds/guideline/new?question=answer&amp;class=yes&amp;item=a"
+    by_id = {item.external_id: item for item in split}
+
+    assert f'href="{rule}"' in settled(actors, alice, by_id["a"])
+    assert f'href="{rule}"' in get(alice, "adjudication", actors, state="settled", cause="guideline_gap")
+    for name in ("b", "c"):
+        assert "Write the rule" not in settled(actors, alice, by_id[name], cause="slip")
+    last = settled(actors, alice, by_id["unsure"])
+    assert "That was the last one here." in last
+    assert f'href="{rule.removesuffix("a")}unsure"' in last
+    assert "Write the rule" not in get(client_of(actors.dave), "adjudication", actors, state="settled")
+
+    shown = alice.get(rule.replace("&amp;", "&"))
+    yes = LabelClass.objects.get(question__project=actors.project, name="yes")
+    assert shown.context["form"]["touches"].value() == [yes.pk]
+    assert [form.initial for form in shown.context["examples"].initial_forms] == [
+        {"item": "a", "label_class": yes.pk}
+    ]
+
+
+def test_two_classes_that_look_drawn_are_a_question_with_both_ways_out(actors: Actors) -> None:
+    question = schema_of(actors.project).questions[0]
+    rate = {"value": 0.5, "ci": [0.4, 0.6], "n_items": 80}
+    row = {"a": "yes", "b": "no", "told_apart": 0.002, "rate": rate}
+    top = [{"kind": "coin_flip", "cost": 12.0, "row": row}]
+
+    (shown,) = cost_rows(actors.membership(actors.alice), question, top)
+
+    assert "may be one class" in headline(top, 3)[0]
+    assert "may be one class" in shown["words"]
+    assert "< 1 %" in shown["words"]
+    assert shown["sure"].startswith("50 % (40 to 60 %) of 80 answers")
+    links = dict(shown["links"])
+    classes = "&".join(f"class={question.classes[place].id}" for place in (0, 1))
+    assert links["What a merger would do"] == f"/projects/birds/classes/preview?question=answer&{classes}"
+    assert links["Write the rule"] == "/projects/birds/guideline/new?question=answer&class=yes&class=no"
+    (for_dave,) = cost_rows(actors.membership(actors.dave), question, top)
+    assert "Write the rule" not in dict(for_dave["links"])

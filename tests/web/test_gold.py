@@ -14,6 +14,7 @@ from core.services.progress import recount
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_answer, make_gold
 from tests.factories.item import make_items
+from tests.factories.project import make_question
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +70,15 @@ def test_a_candidate_is_shown_with_its_reason_and_confirmed(actors: Actors, item
     assert "item-1 has gold now." in told
     assert "confirmed; settled by dave" in told
     assert "has no gold of: no" in told
+
+
+def test_a_question_without_any_gold_is_not_warned_of(actors: Actors, items: list[Item]) -> None:
+    make_question(actors.project, "song", ["sings", "silent"], title="Does it sing?")
+    make_gold(items[0], "answer", "yes")
+    text = page(actors)
+    assert "has no gold of: no" in text
+    assert "sings, silent" not in text
+    assert text.count("has no gold of:") == 1
 
 
 def test_gold_from_outside_is_replaced_only_after_asking(actors: Actors, items: list[Item]) -> None:

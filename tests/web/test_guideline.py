@@ -13,6 +13,7 @@ from core.selectors.guideline import guideline_html
 from core.selectors.line_diff import DiffLine, line_diff
 from core.services.guideline import publish_guideline
 from core.services.inquiry import ask
+from core.services.item import withdraw_item
 from core.services.lease import hand_out
 from core.services.relabel import Order, send_again
 from tests.conftest import Actors, client_of, token_client
@@ -250,6 +251,30 @@ def test_an_item_of_the_audit_slice_is_an_example_only_on_purpose(actors: Actors
     assert "of the audit slice or a training round: held" in page.text
     assert "Not published yet: confirm an example, or leave it out." in page.text
     assert alice.post(address, typed("Look.", 1, {"item": "held"}, known="on")).status_code == 302
+
+
+def test_a_case_opens_the_editor_with_its_class_ticked_and_its_item_as_an_example(actors: Actors) -> None:
+    (plain, golden, gone) = make_items(actors.project, "plain", "golden", "gone")
+    make_gold(golden, "answer", "yes")
+    withdraw_item(actors.membership(actors.alice), gone.pk)
+    alice, address = client_of(actors.alice), reverse("guideline_new", args=["birds"])
+
+    def opened(**case: Any) -> tuple[list[int] | None, list[dict[str, Any]]]:
+        page = alice.get(address, case)
+        assert page.status_code == 200
+        ticked = page.context["form"]["touches"].value()
+        return ticked, [form.initial for form in page.context["examples"].initial_forms]
+
+    yes, no = class_id("yes"), class_id("no")
+    case = {"item": plain.external_id, "class": "yes", "question": "answer"}
+    assert opened(**case) == ([yes], [{"item": "plain", "label_class": yes}])
+    assert 'value="plain"' in alice.get(address, case).text
+    assert opened(**{**case, "class": ["yes", "no"]}) == ([yes, no], [{"item": "plain", "label_class": ""}])
+    assert opened(item="golden", question="other", **{"class": "yes"}) == (None, [])
+    for strange in ("gone", "nowhere", "x" * 300, "pl\0ain"):
+        assert opened(item=strange, **{"class": "pl\0ain"}) == (None, [])
+    publish_guideline(actors.membership(actors.alice), "Look.", examples=[{"item": "plain"}])
+    assert len(opened(**case)[1]) == 1
 
 
 def test_long_texts_are_cut_in_an_example(actors: Actors) -> None:

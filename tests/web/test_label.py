@@ -88,6 +88,27 @@ def test_the_service_worker_comes_from_the_root_and_is_asked_for_again(client: C
     assert (response["Service-Worker-Allowed"], response["Cache-Control"]) == ("/", "no-cache")
 
 
+def test_the_instructions_say_first_what_changed_since_they_were_read(actors: Actors) -> None:
+    alice, bob = actors.membership(actors.alice), client_of(actors.bob)
+    publish_guideline(alice, "Look closely.\n\nA bird has <b>two</b> legs.")
+    mark_read(actors.membership(actors.bob), 2)
+    publish_guideline(alice, "Look closely.\n\nA bird has wings.", "Wings are what counts")
+    publish_guideline(alice, "Look closely.\n\nA bird has wings & a beak.", "Beaks, too")
+
+    html = boot_of(bob.get(reverse("label", args=["birds"])))["guideline"]["html"]
+    to_carol = boot_of(client_of(actors.carol).get(reverse("label", args=["birds"])))["guideline"]["html"]
+    mark_read(actors.membership(actors.bob), 4)
+    read = boot_of(bob.get(reverse("label", args=["birds"])))["guideline"]["html"]
+
+    since, text = html.split("<hr>")
+    assert "What changed since version 2" in since
+    assert since.index("Version 4: Beaks, too") < since.index("Version 3: Wings are what counts")
+    assert "A bird has &lt;b&gt;two&lt;/b&gt; legs.</del>" in since
+    assert "A bird has wings &amp; a beak.</ins>" in since
+    assert "Look closely." not in since
+    assert text.strip() == to_carol.strip() == read.strip() != ""
+
+
 def test_having_read_the_guideline_is_kept_and_never_goes_back(actors: Actors) -> None:
     second = GuidelineVersion.objects.create(project=actors.project, number=2, text="More.")
     actors.project.guideline = second

@@ -100,6 +100,34 @@ def test_a_merger_that_rests_on_old_figures_is_shown_again(actors: Actors, quest
     assert alice.post(address, form(question, "blue", "rose", version="1")).status_code == 302
 
 
+def test_of_two_leads_who_merge_the_same_pair_the_second_learns_what_happened(
+    actors: Actors, question: Question
+) -> None:
+    alice = client_of(actors.alice)
+    address = reverse("mapping_apply", args=["birds"])
+    alice.post(address, form(question, "red", "rose", note="They look <alike>."))
+    late = alice.post(address, form(question, "rose", "red", name="reddish", note="My long reason."))
+    assert (late.status_code, Mapping.objects.count()) == (412, 1)
+    assert "Somebody else changed the classes meanwhile" in late.text
+    assert late.context["meanwhile"] == ["“rose” read as “red” (Alice): They look <alike>."]
+    assert "My long reason." in late.text
+    assert "reddish" in late.text
+    assert "two classes at least" not in late.text
+
+
+def test_what_was_reverted_meanwhile_is_told_too(actors: Actors, question: Question) -> None:
+    alice = client_of(actors.alice)
+    address = reverse("mapping_apply", args=["birds"])
+    alice.post(address, form(question, "red", "rose"))
+    alice.post(reverse("mapping_revert", args=["birds", 1]), {"version": "1"})
+    late = alice.post(address, form(question, "red", "rose", note="Mine.", version="1"))
+    assert late.status_code == 412
+    assert late.context["meanwhile"] == ["Reverted: “rose” read as “red” (Alice)"]
+    assert late.context["form"]["note"].value() == "Mine."
+    now = late.context["form"]["version"].value()
+    assert alice.post(address, form(question, "red", "rose", version=now)).status_code == 302
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from core.choices import NoticeKind
 from core.models import Notice
+from core.services.guideline import mark_read, publish_guideline
 from core.services.notice import notify
 from tests.conftest import Actors, client_of
 from tests.factories.answers import make_items
@@ -59,7 +60,7 @@ def test_every_kind_is_a_sentence_with_a_link(actors: Actors) -> None:
     assert told(actors, bob, NoticeKind.RESUMED) == ("You get items again.", f"{here}label/")
     assert told(actors, bob, NoticeKind.GUIDELINE, version=2, note="Songs too.") == (
         "Version 2 of the guideline is in force. Songs too.",
-        f"{here}guideline",
+        f"{here}guideline/2",
     )
     assert told(actors, bob, NoticeKind.ANSWERED, inquiry=7, item="a") == (
         "Your question about a is answered.",
@@ -88,7 +89,7 @@ def test_every_kind_is_a_sentence_with_a_link(actors: Actors) -> None:
     )
     assert told(actors, alice, NoticeKind.TRAINING, state="failed", **training, **of_bob) == (
         "bob has not passed “first steps” and has no try left: 4 of 5 were right.",
-        f"{here}people",
+        f"{here}training/1#people",
     )
     assert told(actors, dave, NoticeKind.CORRECTED, item="a", item_id=item.pk, questions=["answer"]) == (
         "a, which you settled, was answered anew since. Your decision stands until you change it.",
@@ -134,9 +135,26 @@ def test_following_a_notice_reads_it(actors: Actors) -> None:
     notify([bob.pk], NoticeKind.GUIDELINE, version=2)
     notice = Notice.objects.get(member=bob)
     done = client_of(actors.bob).post(f"{ADDRESS}read", {"notice": str(notice.pk)})
-    assert done["Location"] == reverse("guideline", args=["birds"])
+    assert done["Location"] == reverse("guideline_version", args=["birds", 2])
     assert badge(actors, actors.bob) == ""
     assert client_of(actors.carol).post(f"{ADDRESS}read", {"notice": str(notice.pk)}).status_code == 404
+
+
+def test_what_changed_leads_to_the_difference_read_or_not(actors: Actors) -> None:
+    alice, bob = actors.membership(actors.alice), actors.membership(actors.bob)
+    mark_read(bob, 1)
+    publish_guideline(alice, "Listen closely.")
+
+    before = client_of(actors.bob).get(ADDRESS).context["rows"][0]["words"].url
+    unread = client_of(actors.bob).get(before).text
+    mark_read(actors.membership(actors.bob), 2)
+    after = client_of(actors.bob).get(ADDRESS).context["rows"][0]["words"].url
+    read = client_of(actors.bob).get(after).text
+
+    assert (before, after) == ("/projects/birds/guideline", "/projects/birds/guideline/2")
+    for page in (unread, read):
+        assert "Listen closely.</ins>" in page
+        assert "Look closely.</del>" in page
 
 
 def test_nothing_so_far(actors: Actors) -> None:

@@ -60,6 +60,23 @@ def test_days_before_the_calendar_are_refused_in_words(actors: Actors, bob: Memb
         assert alice.get(f"{PROJECT}/work.csv?{query}").status_code == 200
 
 
+@pytest.mark.parametrize("query", ["since=zzz", "until=2026-13-01", "from=zzz"])
+def test_a_wrong_filter_is_refused_in_words_and_no_row_comes(
+    actors: Actors, bob: Membership, query: str
+) -> None:
+    alice = client_of(actors.alice)
+
+    page, table = alice.get(f"{PROJECT}/work?{query}"), alice.get(f"{PROJECT}/work.csv?{query}")
+
+    assert page.status_code == 422
+    assert page.context["form"].errors
+    assert not page.context["rows"]
+    assert "There is a problem" in page.text
+    assert "2 answers" not in page.text
+    assert table.status_code == 400
+    assert "member" not in table.text.split("<body")[0]
+
+
 def test_a_lead_looks_first_takes_answers_out_and_puts_them_back(actors: Actors, bob: Membership) -> None:
     alice = client_of(actors.alice)
     address = f"{PROJECT}/people/{bob.pk}/void"

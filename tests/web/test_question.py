@@ -150,6 +150,25 @@ def test_of_two_leads_the_second_is_shown_what_was_typed_and_may_save_again(acto
     assert alice.post(title, {"title": "Does it sing?", "version": seen}).status_code == 412
 
 
+def test_the_second_of_two_leads_sees_the_firsts_words_beside_the_own(actors: Actors) -> None:
+    spec = class_of(actors, "yes")
+    alice = client_of(actors.alice)
+    address = reverse("class_edit", args=["birds", "answer", spec.pk])
+    fields = {"name": "yes", "key": spec.key, "colour": "0", "version": "1"}
+    assert alice.post(address, {**fields, "definition": "It <sings>,\r\nor calls."}).status_code == 302
+    late = alice.post(address, {**fields, "definition": "It is a bird."})
+    told = {row["label"]: (row["stored"], row["typed"]) for row in late.context["stored"] if not row["same"]}
+    assert (late.status_code, told) == (412, {"When it applies": ("It <sings>,\nor calls.", "It is a bird.")})
+    assert "It &lt;sings&gt;,\nor calls." in late.text
+
+    title = reverse("question_edit", args=["birds", "answer"])
+    late = alice.post(title, {"title": "Does it sing?", "required": "on", "version": "1"})
+    assert [(row["typed"], row["same"]) for row in late.context["stored"]] == [
+        ("Does it sing?", False),
+        ("yes", True),
+    ]
+
+
 def test_merged_classes_stand_beside_the_one_they_are_read_as(actors: Actors) -> None:
     yes, no = class_of(actors, "yes"), class_of(actors, "no")
     apply_merge(actors.membership(actors.alice), "answer", [yes.pk, no.pk], yes.pk, version=0)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from core.choices import JobKind, JobState
+from core.choices import JobKind, JobState, RunKind
 from core.models import Item, Job, Project, Run, RunModel, User
+from core.selectors.selection_report import trained_runs
+from core.services.job import sign_of_life
 from tests.conftest import Actors
 from tests.factories.answers import make_items
 from tests.factories.run import make_run
@@ -108,11 +110,98 @@ def test_alice_trains_a_model_now(
     browser.post(f"{PAGE}train", {"question": "answer"})
     job = Job.objects.get(kind=JobKind.TRAIN)
     assert (job.state, job.arguments["question"]) == (JobState.QUEUED, "answer")
-    assert "A model is being trained, as soon as a worker is running. There is none now." in text_of(
-        browser.get(PAGE)
-    )
+    page = text_of(browser.get(PAGE))
+    assert "It is queued. It starts by itself as soon as a worker is running." in page
+    assert "It shows here when it is ready." not in page
+    assert "No worker is running, so this waits." in page
     Job.objects.update(state=JobState.FAILED, error={"code": "x", "detail": "There are too few classes."})
     assert "The last training failed: There are too few classes." in text_of(browser.get(PAGE))
+
+
+def test_what_trains_or_spreads_shows_how_far_it_is_and_can_be_cancelled(
+    actors: Actors, learnt: Project, client_of: Browser, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("core.services.job.enqueue", lambda *_said: None)
+    sign_of_life()
+    browser = client_of(actors.alice)
+    assert "A model is being trained. It shows here when it is ready." in text_of(
+        browser.post(f"{PAGE}train", {"question": "answer"}, follow=True)
+    )
+    browser.post(f"{PAGE}spread")
+    training, spreading = Job.objects.get(kind=JobKind.TRAIN), Job.objects.get(kind=JobKind.SPREAD)
+    Job.objects.filter(pk=training.pk).update(state=JobState.RUNNING, progress=0.4)
+
+    page = text_of(browser.get(PAGE))
+    assert "40 %" in page
+    assert page.count('hx-trigger="every 1s"') == 2
+    assert f"{PAGE}spread?cancel={spreading.pk}" in page
+    assert "Cancel" not in text_of(client_of(actors.dave).get(PAGE))
+    part = browser.get(PAGE, {"part": "job", "job": str(training.pk)})
+    assert (part.status_code, "HX-Refresh" in part) == (200, False)
+
+    cancelled = text_of(browser.post(f"{PAGE}spread?cancel={spreading.pk}", follow=True))
+    assert "It is cancelled; nothing of it was kept." in cancelled
+    spreading.refresh_from_db()
+    assert spreading.state == JobState.CANCELLED
+    assert browser.get(PAGE, {"part": "job", "job": str(spreading.pk)})["HX-Refresh"] == "true"
+    assert Job.objects.count() == 2
+    for wrong in ("x", "00000000-0000-0000-0000-000000000000", training.pk):
+        assert browser.post(f"{PAGE}spread?cancel={wrong}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", [RunKind.WEAK, RunKind.SPREAD])
+def test_a_lead_trains_a_model_with_the_labels_of_a_run_besides(
+    kind: RunKind, actors: Actors, learnt: Project, client_of: Browser, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("core.services.job.enqueue", lambda *_said: None)
+    run = make_run(learnt, {"p01": "yes"}, name="of no person")
+    Run.objects.filter(pk=run.pk).update(
+        kind=kind, metrics={"n_predictions": 1}, question=run.predictions.get().question
+    )
+    browser, words = client_of(actors.alice), "Train a model with these labels besides"
+
+    page = text_of(browser.get(f"{PAGE}{run.pk}"))
+    assert words in page
+    assert f'name="weak_run" value="{run.pk}"' in page
+    assert words not in text_of(client_of(actors.dave).get(f"{PAGE}{run.pk}"))
+    assert words not in text_of(browser.get(f"{PAGE}{run_called('model 5').pk}"))
+    browser.post(f"{PAGE}train", {"question": "answer", "weak_run": run.pk})
+    assert Job.objects.get(kind=JobKind.TRAIN).arguments["weak_run"] == run.pk
+
+
+@pytest.mark.parametrize("weak_run", ["x", "9" * 30, "model 5"])
+def test_a_model_does_not_learn_from_what_another_model_says(
+    weak_run: str, actors: Actors, learnt: Project, client_of: Browser
+) -> None:
+    number = run_called(weak_run).pk if weak_run == "model 5" else weak_run
+    page = client_of(actors.alice).post(f"{PAGE}train", {"weak_run": number}, follow=True)
+    assert "weak_run is the number of a run of labeling functions or of spreading" in text_of(page)
+    assert not Job.objects.exists()
+
+
+def test_a_model_that_learnt_from_labels_of_no_person_says_so_and_stays_out_of_the_curve(
+    learnt: Project, dave: User, client_of: Browser
+) -> None:
+    question = learnt.questions.get(key="answer")
+    held = dict.fromkeys(Item.objects.filter(project=learnt, audit="holdout"), "yes")
+    make_trained_run(
+        learnt, held, n_labels=6, name="with functions", metrics={"weak": 5000}, parameters={"weak_run": 3}
+    )
+    page = text_of(client_of(dave).get(PAGE))
+    assert "The newest model, with functions, learnt from 6 labels of people and 5,000 of no person" in page
+    assert ">with functions<" in page
+    assert [run.n_labels for run in trained_runs(learnt, question.pk)] == [50, 100, 150, 200, 250]
+
+
+@pytest.mark.parametrize(("temperature", "shown"), [(1.2, "(temperature 1.20) n = 44"), (None, "n = 44")])
+def test_the_calibration_error_says_how_many_items_it_rests_on(
+    temperature: float | None, shown: str, learnt: Project, dave: User, client_of: Browser
+) -> None:
+    run = run_called("model 5")
+    run.metrics = {"calibration": {"temperature": temperature, "ece": 0.031, "n": 44}}
+    run.save()
+    page = text_of(client_of(dave).get(f"{PAGE}{run.pk}"))
+    assert f'<dd>0.031 <span class="muted">{shown}</span></dd>' in page
 
 
 def test_what_cannot_be_trained_is_said(actors: Actors, client_of: Browser) -> None:

@@ -1,6 +1,8 @@
 """The page on selection: what it says in every state, what a lead can do there, and the books."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,14 +10,14 @@ from django.test import Client
 from django.utils import timezone
 
 from core.choices import AuditPart, JobKind, JobState, QuestionKind, Strategy, Stream
-from core.models import Item, Job, Project, ProjectTotals, Question, User
+from core.models import Item, ItemVector, Job, Project, ProjectTotals, Question, User
 from core.services.job import sign_of_life
 from core.services.lease import hand_out
 from core.web import selection_words as words
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_items
 from tests.factories.project import make_question
-from tests.factories.selection import make_round, make_trained_run
+from tests.factories.selection import make_features, make_round, make_trained_run
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -234,8 +236,24 @@ def test_strategies_worse_than_random_somewhere_are_for_experts(actors: Actors, 
     assert set(words.STRATEGIES) == set(Strategy)
     for strategy, said in words.STRATEGIES.items():
         assert f'value="{strategy}"' in (experts if said.warning else usual)
-        assert said.warning or said.worst is None or said.worst > -1
+        assert said.warning or all(gain + half > 0 for gain, half in said.gains or ())
     assert "Much worse than random with many classes" in experts
+
+
+def test_the_figures_of_the_strategies_are_those_that_were_measured(settings: Any) -> None:
+    table = (Path(settings.BASE_DIR) / "docs" / "selection.md").read_text().split("<!-- curves -->")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table.split("Mean difference")[0], re.MULTILINE))
+
+    assert table.splitlines()[4] == f"| strategy | {' | '.join(words.MEASURED_ON)} |"
+    for strategy in set(rows) - {"random", "random_after_cold_start"}:
+        told = [
+            (float(gain), float(half)) for gain, half in re.findall(r"([-+.\d]+) ± ([.\d]+)", rows[strategy])
+        ]
+        assert words.STRATEGIES[Strategy(strategy)].gains == tuple(told), strategy
+        assert words.STRATEGIES[Strategy(strategy)].warning or "**" not in rows[strategy]
+    assert "\N{MINUS SIGN}11.0 ± 0.8 on banking77" in plain(
+        words.measured(words.STRATEGIES[Strategy.COMMITTEE])
+    )
 
 
 def test_a_round_that_is_being_made_shows_its_progress_and_can_be_cancelled(
@@ -265,14 +283,180 @@ def test_no_worker_is_said_loudly(learnt: Project, dave: User, client_of: Browse
 def test_a_failed_round_says_why_and_that_the_queue_is_as_it_was(
     learnt: Project, alice: User, client_of: Browser
 ) -> None:
-    error = {"code": "no-items", "detail": "There are no items."}
-    job = Job.objects.create(project=learnt, kind=JobKind.SELECT, state=JobState.FAILED, error=error)
-    make_round(learnt, {}, job=job, applied_at=None, report={})
+    fail_a_round(learnt, {"code": "model-dropped", "detail": "The model is gone."})
     sign_of_life()
 
     page = text_of(client_of(alice).get(PAGE))
-    assert "The last round failed: There are no items. (no-items) The queue is as it was" in page
+    assert "The last round failed: The model is gone. (model-dropped) The queue is as it was" in page
     assert "On: 8 items chosen" in page
+
+
+def fail_a_round(project: Project, error: dict[str, str]) -> None:
+    job = Job.objects.create(project=project, kind=JobKind.SELECT, state=JobState.FAILED, error=error)
+    make_round(project, {}, job=job, applied_at=None, report={})
+
+
+def test_an_empty_project_is_told_to_import_items_first(actors: Actors, client_of: Browser) -> None:
+    Project.objects.update(selection_on=True)
+    fail_a_round(actors.project, {"code": "no-items", "detail": "There are no items."})
+    sign_of_life()
+
+    page = text_of(client_of(actors.alice).get(PAGE))
+    assert "On, but there are no items to choose from." in page
+    assert "import items first." in page
+    assert '<a href="/projects/birds/imports/new">Import items</a>' in page
+    assert "The last round failed" not in page
+    assert "Choose again now" not in page
+    make_items(actors.project, "a")
+    assert "Now there are: choose again" in text_of(client_of(actors.alice).get(PAGE))
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [(0.12, "There are too few items for an audit slice"), (0, "This project has no audit slice")],
+)
+def test_without_an_audit_slice_nothing_is_called_spent(
+    actors: Actors, client_of: Browser, fraction: float, said: str
+) -> None:
+    items = make_items(actors.project, "a", "b", "c")
+    Project.objects.update(selection_on=True, audit_fraction=fraction)
+    selection = make_round(actors.project, {Stream.SELECTED: items})
+    selection.report |= {"stream_left": 0}
+    selection.save()
+    browser = client_of(actors.alice)
+
+    page = text_of(browser.get(PAGE))
+    assert f"{said}, so how good the model is cannot be estimated without bias." in page
+    assert "The audit stream is spent" not in page
+    Item.objects.filter(external_id="a").update(audit=AuditPart.STREAM)
+    assert "The audit stream is spent" in text_of(browser.get(PAGE))
+
+
+@pytest.mark.parametrize(("number", "said"), [(3, "This is as of round 3, 250 labels."), (5, None)])
+def test_an_older_estimate_of_what_was_saved_names_its_round(
+    learnt: Project, alice: User, client_of: Browser, number: int, said: str | None
+) -> None:
+    last = learnt.selections.latest("number")
+    last.report["replay"]["round"] = number
+    last.save()
+
+    page = text_of(client_of(alice).get(PAGE))
+    assert said in page if said else "This is as of round" not in page
+
+
+def test_off_with_picks_in_the_queue_says_that_they_come_first(
+    learnt: Project, alice: User, client_of: Browser
+) -> None:
+    Project.objects.update(selection_on=False)
+
+    page = text_of(client_of(alice).get(PAGE))
+    assert "Selection is off, but 10 picks of round 5 are still handed out first." in page
+    assert "items are handed out at random" not in page
+
+
+def test_when_everything_is_labelled_nothing_more_is_promised(
+    learnt: Project, alice: User, client_of: Browser
+) -> None:
+    Item.objects.update(done=3, free=0)
+    ProjectTotals.objects.filter(project=learnt).update(items=110, items_done=110)
+    browser = client_of(alice)
+
+    page = text_of(browser.get(PAGE))
+    assert "Everything is labelled: nothing is left to choose. After 250 labels the model is right" in page
+    assert "Export the labels, or import more items to go on." in page
+    assert "others follow at random" not in page
+    assert "the interval narrows" not in page
+    assert "Choose again now" not in page
+    ProjectTotals.objects.filter(project=learnt).update(items_done=109)
+    assert "Choose again now" in text_of(browser.get(PAGE))
+
+
+def test_macro_f1_says_over_how_many_classes_and_why_it_is_not_there(
+    actors: Actors, learnt: Project, client_of: Browser
+) -> None:
+    browser = client_of(actors.alice)
+    assert "40 items · over 2 of 2 classes" in text_of(browser.get(PAGE))
+    held = Item.objects.filter(audit=AuditPart.HOLDOUT)
+    held.exclude(external_id="h00").update(audit=AuditPart.NONE)
+
+    page = text_of(browser.get(PAGE))
+    assert "only 1 item of the holdout has a label" in page
+    assert "no item of the holdout has a label</p>" not in page
+
+
+def test_a_class_that_was_never_seen_leads_to_the_items(
+    learnt: Project, alice: User, client_of: Browser
+) -> None:
+    page = text_of(client_of(alice).get(PAGE))
+    assert '<a href="/projects/birds/items">Look for such items in the list of items</a>' in page
+
+
+def test_five_rounds_are_shown_the_older_ones_folded_and_the_settings_stand_before_them(
+    learnt: Project, alice: User, client_of: Browser
+) -> None:
+    make_round(learnt, {})
+    make_round(learnt, {})
+
+    before, books = text_of(client_of(alice).get(PAGE)).split("The books</h2>")
+    assert "How it chooses</h2>" in before
+    newest, older = books.split('<details class="older"><summary>2 older rounds</summary>')
+    assert re.findall(r"Round (\d+)</a>", newest) == ["7", "6", "5", "4", "3"]
+    assert re.findall(r"Round (\d+)</a>", older) == ["2", "1"]
+
+
+def test_nobody_is_promised_a_round_while_no_worker_is_there(
+    learnt: Project, alice: User, client_of: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.services.job.enqueue", lambda *_said: None)
+    browser = client_of(alice)
+
+    page = text_of(browser.post(f"{PAGE}now", follow=True))
+    assert "A round is asked for: it waits for a worker." in page
+    assert "The next items are being chosen" not in page
+    assert "The round waits for one." in page
+    assert "Start one with “make run” or “celery -A labelapp worker -B”" in page
+    browser.post(f"{PAGE}cancel")
+    assert Job.objects.get(kind=JobKind.SELECT).state == JobState.CANCELLED
+    assert f'action="{PAGE}cancel"' in page
+    sign_of_life()
+    assert "The next items are being chosen." in text_of(browser.post(f"{PAGE}now", follow=True))
+
+
+@pytest.mark.parametrize(
+    ("spec", "n_vectors", "said"),
+    [
+        ({"texts": ["text"], "characters": True}, 0, "the words of “text”, and their runs of characters."),
+        ({"texts": ["a", "b"], "numbers": ["n"]}, 0, "the words of “a”, “b”; the numbers of “n”."),
+        ({"image": "file"}, 0, "small descriptors of the pictures of “file”."),
+        ({"n_vector": 64}, 0, "the vectors that were brought, of 64 numbers each, and nothing else."),
+        (
+            {"texts": ["text"]},
+            40,
+            "Vectors were brought for 40 of 100 items only, and are not used: it takes 95 %",
+        ),
+        (
+            {"texts": ["text"]},
+            95,
+            "Vectors were brought for 95 of 100 items: the next round reads them instead.",
+        ),
+    ],
+)
+def test_what_features_are_made_of_is_one_sentence(spec: dict[str, Any], n_vectors: int, said: str) -> None:
+    assert said in plain(words.features(spec, n_vectors, 100))
+
+
+def test_the_page_tells_the_features_and_the_vectors_that_are_not_used(
+    learnt: Project, alice: User, client_of: Browser
+) -> None:
+    features = make_features(learnt)
+    features.spec |= {"texts": ["text"]}
+    features.save()
+    ProjectTotals.objects.filter(project=learnt).update(items=110)
+    ItemVector.objects.create(item=Item.objects.get(external_id="p00"), content=b"")
+
+    page = text_of(client_of(alice).get(PAGE))
+    assert "Features: the words of “text”" in page
+    assert "Vectors were brought for 1 of 110 items only" in page
 
 
 def test_a_newer_round_is_told_to_who_looks_at_an_older_page(
@@ -294,7 +478,30 @@ def test_every_pick_says_why(learnt: Project, alice: User, client_of: Browser) -
     assert "The model hesitates between yes (0.48) and no (0.45). It stands for 12 alike." in page
     assert "By chance, from the audit stream" in page
     assert "0.250" in page
+    assert "Score: 1 less the distance between the shares of the two likeliest classes" in page
     assert client_of(alice).get(f"{PAGE}rounds/9").status_code == 404
+
+
+def test_every_score_has_its_line_and_unknown_chances_are_called_so(
+    learnt: Project, alice: User, client_of: Browser
+) -> None:
+    """Badge draws one item after the other, and region at random where it has few labels."""
+    assert set(words.SCORES) == {*Strategy, words.COLD_START}
+    items = [Item.objects.get(external_id=f"p{n}") for n in (50, 51, 52, 53)]
+    last = make_round(learnt, {Stream.SELECTED: items}, used="badge")
+    notes = [{"why": "badge"}, {"why": "region", "by": "random"}, {"why": "region", "by": "margin"}, {}]
+    for pick, reason in zip(last.picks.order_by("order"), notes, strict=True):
+        pick.reason = reason
+        pick.save()
+
+    page = text_of(client_of(alice).get(f"{PAGE}rounds/{last.number}"))
+    assert re.findall(r'data-label="Probability" class="numeric">(.*?)</td>', page) == [
+        "not known",
+        "not known",
+        "1.000",
+        "1.000",
+    ]
+    assert "Score: the squared length of the item" in page
 
 
 def test_what_alice_has_in_hand_is_not_told_her(actors: Actors, learnt: Project, client_of: Browser) -> None:

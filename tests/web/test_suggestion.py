@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from core.models import Project, Run
+from core.services.suggestion import edit_suggestions
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_items
 from tests.factories.run import make_run
@@ -64,5 +65,26 @@ def test_what_they_do_stands_with_its_intervals_for_who_may_only_read(
         said = "yes" if shown else "no"
         make_answer(bob, item, {"answer": said}, suggestion=told, suggested=shown)
     page = plain(strip_tags(text_of(client_of(actors.dave).get(page_of(run)))))
-    assert "100 % 61-100 %, n = 60 % 0-49 %, n = 4 100 % 37-100 %" in page
+    assert "100 % 61-100 %, n = 6 0 % 0-49 %, n = 4 +1.00 0.37-1.00" in page
     assert "Suggest its answers" not in page
+
+
+def test_saving_leaves_what_was_not_touched(actors: Actors, run: Run, client_of: Browser) -> None:
+    edit_suggestions(actors.membership(actors.alice), {"run": run.pk, "sure": 0.995})
+    alice = client_of(actors.alice)
+    form = alice.get(page_of(run)).context["suggestion_form"]
+    assert form["sure"].value() == "99.5"
+    said = {"suggestion-sure": form["sure"].value(), "suggestion-withheld": "10"}
+    alice.post(f"/projects/birds/models/{run.pk}/suggest", said)
+    project = Project.objects.get(slug="birds")
+    assert (float(project.suggestion_sure), float(project.suggestion_withheld)) == (0.995, 0.1)
+
+
+def test_the_page_says_on_how_many_items_it_is_sure_enough(
+    actors: Actors, run: Run, client_of: Browser
+) -> None:
+    yes = actors.project.questions.get().classes.get(name="yes")
+    few = list(run.predictions.values_list("pk", flat=True)[:7])
+    run.predictions.filter(pk__in=few).update(probabilities={str(yes.pk): 0.5})
+    page = plain(strip_tags(text_of(client_of(actors.alice).get(page_of(run)))))
+    assert "at least 80 % probable on 30 % of its items" in page

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,6 +12,9 @@ from django.urls import reverse
 from core.choices import AuditPart, MappingKind, RelabelTo
 from core.models import Annotation, GuidelineVersion, Item, LabelClass, Mapping, Relabel, RelabelItem, Report
 from core.selectors.relabel import DRAWN
+from core.templatetags.charts import DASH as EN_DASH
+from core.templatetags.charts import MINUS
+from core.web.timeline_words import sentence
 from tests.conftest import Actors
 from tests.factories.answers import make_answer, make_items
 
@@ -79,7 +83,9 @@ def test_before_any_change_there_is_only_the_course(actors: Actors, client_of: B
 def test_the_first_line_says_whether_it_helped(actors: Actors, client_of: Browser) -> None:
     page = shown(client_of(actors.alice), actors)
     assert "Agreement on “yes” and “no” went from 0." in page
-    assert "to 1.00 since guideline version 2: it helped." in page
+    assert "; 24 items) to 1.00 (24 items) since guideline version 2: it helped." in page
+    assert re.search(r"The difference is 0\.\d\d \(0\.\d\d.0\.\d\d\)\.", page)
+    assert "1.00 has no interval: on all 24 items people agree, so that their spread is not known." in page
     assert "What a &lt;yes&gt; is" in page
     assert "Belongs to guideline version 2." in page
     assert "drawn by chance: as people answered them before" in page
@@ -94,6 +100,24 @@ def test_what_cannot_be_told_yet_is_said_with_what_to_do(actors: Actors, client_
     assert "relabel" in page
     assert "source=guideline&amp;guideline=2" in page
     assert "source=guideline" not in shown(client_of(actors.dave), actors)
+
+
+@pytest.mark.usefixtures("items")
+def test_two_sets_of_items_are_told_with_both_numbers_and_why_nothing_can_be_told(
+    actors: Actors, client_of: Browser
+) -> None:
+    version = GuidelineVersion.objects.create(project=actors.project, number=2)
+    GuidelineVersion.objects.filter(pk=version.pk).update(created_at=START + timedelta(days=8))
+    for place, item in enumerate(
+        make_items(actors.project, *(f"b{n}" for n in range(6)), audit=AuditPart.STREAM)
+    ):
+        for person in (actors.bob, actors.carol):
+            made = make_answer(actors.membership(person), item, {"answer": "yes" if place % 2 else "no"})
+            Annotation.objects.filter(pk=made.pk).update(created_at=START + timedelta(days=9))
+    page = shown(client_of(actors.alice), actors)
+    assert "; 24 items) to 1.00 (6 items) since guideline version 2: cannot tell yet." in page
+    assert re.search(r"The difference is 0\.\d\d\. 1\.00 has no interval: on all 6 items people agree", page)
+    assert '<td class="numeric">24</td><td class="numeric">6</td>' in page
 
 
 @pytest.mark.usefixtures("items")
@@ -150,3 +174,40 @@ def test_it_is_closed_to_those_who_may_not_read_agreement(actors: Actors, client
     assert client_of(actors.bob).get(address).status_code == 403
     assert client_of(actors.eve).get(address).status_code == 404
     assert client_of(actors.alice).get(address + "?question=none").status_code == 404
+
+
+def compared(**changes: Any) -> dict[str, Any]:
+    """A change with a comparison of two sets of items in which neither side is sure."""
+    figure = {"ci": [0.2, 0.9], "n_items": 12, "reason": None}
+    found = {
+        "before": {**figure, "value": 0.5},
+        "after": {**figure, "value": 0.6},
+        "difference": {**figure, "value": 0.1, "ci": [-0.3, 0.5], "n_items": 24},
+        "outcome": "cannot_tell",
+        "more_items": None,
+        **changes,
+    }
+    comparison = {"design": "independent", "overall": {"alpha": found}, "touched": None}
+    return {"kind": "guideline", "number": 3, "comparison": comparison}
+
+
+def test_where_more_items_would_not_tell_it_says_so() -> None:
+    told = sentence(compared())
+    assert told == (
+        f"Agreement went from 0.50 (0.20{EN_DASH}0.90; 12 items) to 0.60 (0.20{EN_DASH}0.90; 12 items) "
+        f"since guideline version 3: cannot tell yet. The difference is 0.10 ({MINUS}0.30 to 0.50). More items of the same kind cannot tell it: "
+        "those of before stay as few as they are."
+    )
+    assert "about 40 more items." in sentence(compared(more_items=40))
+    assert "More items of the same kind" not in sentence(compared(more_items=40))
+
+
+def test_a_figure_without_an_interval_says_why() -> None:
+    one = {"value": 1.0, "ci": None, "n_items": 1, "reason": None}
+    assert "1.00 has no interval: one item has no spread." in sentence(compared(after=one))
+    odd = {"value": 0.4, "ci": None, "n_items": 3, "reason": None}
+    assert "of these 3 items the spread cannot be computed" in sentence(compared(before=odd))
+    bare = {"value": 0.0, "ci": None, "n_items": 24, "reason": None}
+    assert "It has no interval, as its spread over the items is not known." in sentence(
+        compared(difference=bare)
+    )

@@ -74,6 +74,18 @@ def test_the_list_is_empty_and_then_says_which_round_newcomers_get(actors: Actor
     assert "Annotators who join get “Sparrows” before anything else" in text
 
 
+def test_the_list_says_how_many_people_wait_for_the_lead(actors: Actors, training: TrainingRound) -> None:
+    where = reverse("training_rounds", args=["birds"])
+    Membership.objects.filter(pk=actors.membership(actors.bob).pk).update(training_round=training)
+    before = client_of(actors.alice).get(where)
+    for _item in range(2):
+        bob = fresh(actors.membership(actors.bob))
+        answer(bob, hand_out(bob, 1, []).leases[0], "no")
+    after = client_of(actors.alice).get(where)
+    assert [row["waiting"] for row in (before.context["rounds"] + after.context["rounds"])] == [0, 1]
+    assert f'<a href="{address(training)}#people">1 person</a>' in after.text
+
+
 def test_a_round_is_drawn_and_then_edited(actors: Actors, gold: list[Item]) -> None:
     made = new(actors)
     training = TrainingRound.objects.get()

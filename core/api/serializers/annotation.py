@@ -9,6 +9,7 @@ from core.choices import MOST_HELD, EmptyBecause, SkipReason, TrainingState
 from core.models import Annotation, Draft, Membership
 from core.selectors.annotation import earlier_answers
 from core.selectors.display import item_payload
+from core.selectors.question import schema_of
 from core.selectors.suggestion import shown_on
 from core.services.lease import HandOut, Stopped
 from core.services.trainee import Feedback
@@ -205,13 +206,13 @@ class DraftOut(serializers.Serializer[Any]):
 
 def leases_out(given: HandOut, member: Membership) -> list[dict[str, Any]]:
     """Leases with their items. Nothing in them tells a gold or retest pass from a normal one."""
-    earlier = earlier_answers(member, given.leases)
+    earlier, schema = earlier_answers(member, given.leases), schema_of(member.project)
     return [
         {
             "id": str(lease.pk),
             "item": item_payload(member.project, lease.item),
             "expires_at": lease.expires_at,
-            "suggestion": shown_on(lease),
+            "suggestion": shown_on(lease, schema),
             "earlier": earlier.get(lease.pk),
         }
         for lease in given.leases

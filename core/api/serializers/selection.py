@@ -74,7 +74,14 @@ class PickOut(Shape):
     order = serializers.IntegerField()
     stream = serializers.ChoiceField(choices=Stream.choices)
     score = serializers.FloatField(allow_null=True)
-    inclusion_probability = serializers.FloatField()
+    inclusion_probability = serializers.FloatField(
+        allow_null=True,
+        help_text=(
+            "With which probability the item would have been picked: 1 where score and seed settle it, below 1 where "
+            "chance did (`cluster`: one of its cluster). Null where chance drew and it is not known: `badge`, and "
+            "`region` where a region has few labels."
+        ),
+    )
     reason = serializers.DictField(
         allow_null=True, help_text="Null while you have the item in hand: it tells what a model thinks of it."
     )

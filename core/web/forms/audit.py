@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core.selectors.audit import LONGEST, LogFilter
+from core.web.forms.throughput import refuse_unknown
 
 
 class AuditFilterForm(forms.Form):
@@ -25,6 +26,11 @@ class AuditFilterForm(forms.Form):
         chosen = self.fields["verb"]
         assert isinstance(chosen, forms.ChoiceField)  # noqa: S101 -- narrows the type
         chosen.choices = [("", _("everything")), *((verb, verb) for verb in verbs)]
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse what is no filter of this page."""
+        refuse_unknown(self)
+        return super().clean()
 
     def chosen(self) -> LogFilter:
         """What was asked for, of a form that is valid."""

@@ -11,15 +11,16 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import LEADS, Action
-from core.choices import Cause
+from core.choices import Cause, QuestionKind
 from core.exceptions import DomainError, Invalid, Missing, NotAllowed, Stale
-from core.models import Membership
+from core.models import Item, Membership, Resolution
 from core.pipelines.adjudication import (
     STATES,
     Queue,
@@ -52,7 +53,7 @@ from core.selectors.question import QuestionSpec, schema_of
 from core.services import adjudication as service
 from core.services.adjudication import Left, answer_review, settle_many, take_back
 from core.web.access import project_view
-from core.web.adjudication_words import cost_rows, headline, said
+from core.web.adjudication_words import cost_rows, headline, rule_url, said
 from core.web.forms.adjudication import QueueForm, value_of
 from core.web.pages import project_page
 
@@ -136,7 +137,7 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         "question": question,
         "title": title,
         "lead": lead,
-        "costs": cost_rows(membership, question.key, costs["top"]),
+        "costs": cost_rows(membership, question, costs["top"]),
         "told": costs["top"] is not None,
         "form": _form(membership, question, request.GET),
         "state": wanted.state,
@@ -181,10 +182,12 @@ def _rows(
     items, votes = items_here(membership.project, shown), pattern_on(question, shown)
     kept = _kept(query)
     settled = resolutions_of(membership.project).filter(question=question.id, item__in=shown)
-    values = {row.item_id: _shown(question, row) for row in settled}
+    decided = {row.item_id: row for row in settled}
     rows = [
         {
-            "value": values.get(pk, ""),
+            "value": _shown(question, decided[pk]) if pk in decided else "",
+            "rule_url": _rule_url(membership, question, items[pk], decided.get(pk)),
+            "worth": worth_shown(queue.value.get(pk)),
             "item": items[pk],
             "url": _item_url(membership, pk, kept),
             "text": excerpt_of(membership.project, items[pk]),
@@ -195,6 +198,20 @@ def _rows(
     ]
     more = len(queue.items) > start + PAGE
     return rows, f"?{_kept(query, after=shown[-1])}#queue" if more else None
+
+
+def worth_shown(worth: float | None) -> str:
+    """The expected value of settling an item, as the API's ``worth``, in hundredths: it is a share of shares."""
+    return "" if worth is None else _("%(worth)s %%") % {"worth": f"{100 * worth:.2f}"}
+
+
+def _rule_url(membership: Membership, question: QuestionSpec, item: Item, row: Resolution | None) -> str:
+    """Where the rule is written that was missing when an item was settled; empty where none was."""
+    if row is None or row.cause != Cause.GUIDELINE_GAP:
+        return ""
+    value = value_said(question, row)
+    names = value if isinstance(value, list) else [value]
+    return rule_url(membership, question, [str(name) for name in names], item.external_id)
 
 
 def _number(text: str) -> int:
@@ -235,7 +252,9 @@ def _item_page(
         "question": question,
         "blocks": blocks_of(project, case.item.data),
         "votes": _votes(question, [side.value for side in case.sides]),
-        "decision": _decision(question, current, sent, [side.value for side in case.sides]),
+        "decision": _decision(
+            question, current, sent, [side.value for side in case.sides], before=case.resolution
+        ),
         "causes": Cause.choices,
         "reviews": [_review(question, row, membership) for row in case.reviews],
         "earlier": [
@@ -274,8 +293,18 @@ def _votes(question: QuestionSpec, values: list[str]) -> list[Json]:
     return [{"name": name, "n": count, "colour": colours.get(name)} for name, count in ranked]
 
 
-def _decision(question: QuestionSpec, current: Any, sent: QueryDict | None, values: list[str]) -> Json:
-    """What the form shows: the classes with their keys, those of the label page, and what is chosen."""
+def _decision(
+    question: QuestionSpec,
+    current: Any,
+    sent: QueryDict | None,
+    values: list[str],
+    *,
+    before: Resolution | None = None,
+) -> Json:
+    """What the form shows: the classes with their keys, those of the label page, and what is chosen.
+
+    That is what was sent; else what is in force: its value (``current``) and the rest of it (``before``).
+    """
     chosen = current if sent is None else value_of(question, sent)
     ticked = set(chosen) if isinstance(chosen, list) else {chosen}
     return {
@@ -285,10 +314,42 @@ def _decision(question: QuestionSpec, current: Any, sent: QueryDict | None, valu
         ],
         "text": "" if chosen is None else as_text(chosen),
         "offers": [] if question.is_choice else list(dict.fromkeys(values))[:9],
-        "cause": "" if sent is None else sent.get("cause", ""),
-        "comment": "" if sent is None else sent.get("comment", ""),
-        "gold": sent is not None and "gold_candidate" in sent,
+        **_beside(sent, before),
     }
+
+
+def _beside(sent: QueryDict | None, before: Resolution | None) -> Json:
+    """Cause, comment and whether it is a candidate for gold: as sent, else as in force."""
+    if sent is not None:
+        return {
+            "cause": sent.get("cause", ""),
+            "comment": sent.get("comment", ""),
+            "gold": "gold_candidate" in sent,
+        }
+    if before is None:
+        return {"cause": "", "comment": "", "gold": False}
+    return {"cause": before.cause, "comment": before.comment, "gold": before.gold_candidate}
+
+
+def _says_the_same(question: QuestionSpec, row: Resolution, sent: QueryDict) -> bool:
+    """Whether a form says what is in force already. Line ends differ by browser; a line of text holds none."""
+    current, given = value_said(question, row), value_of(question, sent)
+    if question.kind == QuestionKind.TEXT:
+        current, given = _one_line(current), _one_line(given)
+    elif isinstance(current, list) and isinstance(given, list):
+        current, given = set(current), set(given)
+    now = _beside(None, row)
+    again = _beside(sent, None)
+    now["comment"], again["comment"] = _lines(now["comment"]), _lines(again["comment"])
+    return current is not None and bool(current == given) and now == again
+
+
+def _one_line(text: Any) -> str:
+    return "".join(str(text).splitlines())
+
+
+def _lines(text: str) -> list[str]:
+    return text.strip().splitlines()
 
 
 def _keys(question: QuestionSpec) -> list[str]:
@@ -327,16 +388,26 @@ def _undo(membership: Membership, query: Mapping[str, Any], own: int) -> Json | 
     ):
         return None
     question = question_asked(membership.project, row.question.key)
-    return None if question is None else {"row": row, "value": _shown(question, row), "own": bool(own)}
+    if question is None:
+        return None
+    return {
+        "row": row,
+        "value": _shown(question, row),
+        "own": bool(own),
+        "rule_url": _rule_url(membership, question, row.item, row),
+    }
 
 
 @require_POST
 @project_view(Action.ADJUDICATE)
 def settle(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponseBase:
-    """Settle an item, and go on to the next one of the same queue."""
+    """Settle an item, and go on to the next one of the same queue. What is settled so already stays as it is."""
     query = QueryDict(request.POST.get("query", ""))
     question = _question(membership, query)
     following = _next_url(membership, question, item_id, query)
+    if _is_settled_so(request, membership, item_id, question):
+        messages.info(request, _("Nothing was changed: the item was settled so already."))
+        return _go_on(membership, query, following)
     try:
         made = service.settle(
             membership,
@@ -357,10 +428,38 @@ def settle(request: HttpRequest, membership: Membership, item_id: int) -> HttpRe
         messages.error(request, error.detail)
         return redirect(_item_url(membership, item_id, _kept(query)))
     if following is None:
-        messages.success(request, _("Settled. That was the last one here."))
-        kept = _kept(query)
+        messages.success(request, _told_last(membership, question, made))
+        return _go_on(membership, query, None)
+    return _go_on(membership, query, following, f"&undo={made.pk}")
+
+
+def _is_settled_so(
+    request: HttpRequest, membership: Membership, item_id: int, question: QuestionSpec
+) -> bool:
+    """Whether what was sent is in force word by word. An item that was answered anew since is settled anew."""
+    row = resolution_on(item_of(membership.project_id, item_id), question.id)
+    if row is None or row.overtaken or row.item_id in held_items(membership) or "withdraw" in request.POST:
+        return False
+    return row.revision == _number(request.POST.get("revision", "")) and _says_the_same(
+        question, row, request.POST
+    )
+
+
+def _go_on(
+    membership: Membership, query: Mapping[str, Any], following: int | None, more: str = ""
+) -> HttpResponse:
+    """To the next item, or to the queue where none is left."""
+    kept = _kept(query)
+    if following is None:
         return redirect(f"{reverse('adjudication', args=[membership.project.slug])}?{kept}#queue")
-    return redirect(_item_url(membership, following, _kept(query) + f"&undo={made.pk}"))
+    return redirect(_item_url(membership, following, kept + more))
+
+
+def _told_last(membership: Membership, question: QuestionSpec, made: Resolution) -> str:
+    """What is said after the last item, with a link to the rule where one was missing."""
+    words = _("Settled. That was the last one here.")
+    url = _rule_url(membership, question, made.item, made)
+    return format_html('{} <a href="{}">{}</a>', words, url, _("Write the rule")) if url else words
 
 
 def _next_url(membership: Membership, question: QuestionSpec, item_id: int, query: QueryDict) -> int | None:
@@ -406,9 +505,7 @@ def refer(request: HttpRequest, membership: Membership, item_id: int) -> HttpRes
         return redirect(_item_url(membership, item_id, _kept(query)))
     words = ngettext("%(n)s reviewer was asked.", "%(n)s reviewers were asked.", len(made))
     messages.success(request, words % {"n": len(made)})
-    if following is None:
-        return redirect(f"{reverse('adjudication', args=[membership.project.slug])}?{_kept(query)}#queue")
-    return redirect(_item_url(membership, following, _kept(query)))
+    return _go_on(membership, query, following)
 
 
 # --- Many at once -------------------------------------------------------------------------------------
@@ -502,7 +599,11 @@ def _settle_bulk(
         return redirect(f"{request.path}?{_kept(query)}")
     if done.made:
         words = ngettext("%(n)s item was settled.", "%(n)s items were settled.", len(done.made))
-        messages.success(request, words % {"n": len(done.made)})
+        told = words % {"n": len(done.made)}
+        url = _rule_url(membership, question, done.made[0].item, done.made[0])
+        messages.success(
+            request, format_html('{} <a href="{}">{}</a>', told, url, _("Write the rule")) if url else told
+        )
     if done.left:
         reasons = ", ".join(
             f"{list(done.left.values()).count(why)} {word}"

@@ -1,17 +1,19 @@
 """The guideline: read by everybody, written by leads, compared version by version."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.access import LEADS, Action, role_may
+from core.choices import ItemState
 from core.exceptions import DomainError, Missing, Stale
-from core.models import GuidelineVersion, Inquiry, Membership
+from core.models import GuidelineVersion, Inquiry, Item, Membership
 from core.selectors.guideline import (
     changes_between,
     class_read,
@@ -24,13 +26,15 @@ from core.selectors.guideline import (
     withheld_from,
 )
 from core.selectors.inquiry import inquiry_of
-from core.selectors.question import schema_of
+from core.selectors.question import QuestionSpec, schema_of
 from core.services.guideline import mark_read, publish_guideline
 from core.web.access import project_view
 from core.web.forms.guideline import ExampleFormSet, GuidelineForm, class_choices
 from core.web.pages import project_page, tell_form
 
 SECTION = "guideline"
+MOST_NAMED = 50  # classes in an address
+LONGEST_ID = 200  # of an item
 
 
 @require_safe
@@ -113,9 +117,13 @@ def version(request: HttpRequest, membership: Membership, number: int) -> HttpRe
 @require_http_methods(["GET", "HEAD", "POST"])
 @project_view(Action.GUIDELINE_EDIT)
 def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """Write a new version; ``preview`` shows it without putting it in force. ``inquiry`` makes a rule of a question."""
+    """Write a new version; ``preview`` shows it without putting it in force.
+
+    ``inquiry`` makes a rule of a question; ``item``, ``class`` (any number) and ``question`` of a case: the item
+    becomes an example, the classes are ticked.
+    """
     if request.method != "POST":
-        form, examples = _blank(membership, request.GET.get("inquiry", ""))
+        form, examples = _blank(membership, request.GET)
         return _form_page(request, membership, form, examples)
     form, examples = _sent(membership, request.POST)
     if not (form.is_valid() and examples.is_valid()):
@@ -149,8 +157,8 @@ def new(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     return redirect("guideline", membership.project.slug)
 
 
-def _blank(membership: Membership, asked: str) -> tuple[GuidelineForm, Any]:
-    """The editor with the version in force, and with what a question adds to it."""
+def _blank(membership: Membership, asked: QueryDict) -> tuple[GuidelineForm, Any]:
+    """The editor with the version in force, and with what a question or a case adds to it."""
     project = membership.project
     questions = schema_of(project).questions
     newest = whole_versions_of(project, items=False).filter(pk=project.guideline_id or 0).first()
@@ -164,7 +172,13 @@ def _blank(membership: Membership, asked: str) -> tuple[GuidelineForm, Any]:
         }
         for one in (newest.examples.all() if newest else ())
     ]
-    inquiry = _inquiry(membership, asked)
+    touched = _classes_named(questions, asked)
+    if touched:
+        initial["touches"] = touched
+    item = asked.get("item", "")
+    if _may_show(membership, item) and all(row["item"] != item for row in rows):
+        rows.append({"item": item, "label_class": touched[0] if len(touched) == 1 else ""})
+    inquiry = _inquiry(membership, asked.get("inquiry", ""))
     if inquiry is not None:
         rule = inquiry.answer or inquiry.text
         initial |= {
@@ -179,6 +193,28 @@ def _blank(membership: Membership, asked: str) -> tuple[GuidelineForm, Any]:
         GuidelineForm(questions=questions, initial=initial),
         ExampleFormSet(initial=rows, prefix="examples", form_kwargs={"choices": choices}),
     )
+
+
+def _classes_named(questions: Sequence[QuestionSpec], asked: QueryDict) -> list[int]:
+    """The ids of the classes that an address names, as they are read now; of all questions where it names none."""
+    key = asked.get("question", "")
+    named = [
+        question.class_named(name)
+        for question in questions
+        if question.is_choice and key in {"", question.key}
+        for name in asked.getlist("class")[:MOST_NAMED]
+    ]
+    found = {spec.id for spec in named if spec is not None}
+    reads = {pk: spec.id for question in questions for pk, spec in question.reads.items()}
+    return sorted({reads[pk] for pk in found})
+
+
+def _may_show(membership: Membership, item: str) -> bool:
+    """Whether there is such an item, by its own id, that can be an example."""
+    if not 0 < len(item) <= LONGEST_ID or "\0" in item:
+        return False
+    found = Item.objects.filter(project=membership.project_id, external_id=item, gold=None)
+    return found.exclude(state=ItemState.WITHDRAWN).exists()
 
 
 def _sent(membership: Membership, data: Any) -> tuple[GuidelineForm, Any]:

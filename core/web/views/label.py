@@ -22,9 +22,11 @@ from core.selectors.guideline import (
     changes_between,
     examples_by_class,
     guideline_html,
+    versions_of,
     whole_versions_of,
     withheld_from,
 )
+from core.selectors.line_diff import line_diff
 from core.selectors.project import question_document
 from core.selectors.question import QuestionSpec, schema_of
 from core.web.access import project_view
@@ -116,6 +118,23 @@ def _training(membership: Membership) -> dict[str, str] | None:
     return {"name": training.name} if training is not None and training.active else None
 
 
+def _since(membership: Membership, newest: GuidelineVersion) -> str:
+    """What changed in the text since the version that somebody read last, as HTML; empty where they have read none."""
+    project, read = membership.project, membership.guideline_read
+    if not 0 < read < newest.number:
+        return ""
+    later = list(versions_of(project).filter(number__gte=read, number__lte=newest.number))
+    if later[-1].number != read:
+        return ""
+    lines = line_diff(later[-1].text, newest.text)
+    context = {
+        "read": read,
+        "notes": [version for version in later[:-1] if version.note],
+        "lines": [one for one in lines if one.kind in {"added", "removed"} and one.text.strip()],
+    }
+    return render_to_string("core/label/_since.html", context)
+
+
 def _boot(membership: Membership) -> dict[str, Any]:
     project = membership.project
     guideline = project.guideline
@@ -125,7 +144,9 @@ def _boot(membership: Membership) -> dict[str, Any]:
         "questions": [_question(spec) for spec in schema_of(project).questions],
         "guideline": {
             "version": guideline.number if guideline else 0,
-            "html": guideline_html(project, guideline.text) if guideline else "",
+            "html": _since(membership, guideline) + guideline_html(project, guideline.text)
+            if guideline
+            else "",
             "read": membership.guideline_read,
         },
         "settings": {"auto_advance": True, "ahead": AHEAD, "offline_ahead": OFFLINE_AHEAD},

@@ -163,13 +163,21 @@ def preview(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 
 
 def _preview_page(
-    request: HttpRequest, membership: Membership, question: QuestionSpec, form: MergeForm, status: int = 200
+    request: HttpRequest,
+    membership: Membership,
+    question: QuestionSpec,
+    form: MergeForm,
+    status: int = 200,
+    *,
+    meanwhile: list[str] | None = None,
 ) -> HttpResponse:
+    """``meanwhile``: what somebody else changed since the page was opened that the form was sent from."""
     ids = tuple(spec.id for spec in form.chosen)
     context: Json = {
         "form": form,
         "question": question,
         "chosen": form.chosen,
+        "meanwhile": meanwhile,
         "back_url": _address(membership, "mappings", question),
         "may_edit": role_may(membership.role, Action.PROJECT_EDIT),
     }
@@ -177,7 +185,8 @@ def _preview_page(
         found = what_if(membership.project, question.key, [Merge(ids, ids[0] if ids else 0)])
     except DomainError as error:
         context["refused"] = error.detail
-        return project_page(request, membership, SECTION, "core/mapping/preview.html", context, status=422)
+        status = 422 if meanwhile is None else status
+        return project_page(request, membership, SECTION, "core/mapping/preview.html", context, status=status)
     context |= {
         "found": found,
         "title": _("What if %(classes)s were one class?")
@@ -273,10 +282,13 @@ def _information(found: Json | None) -> list[str]:
 @require_POST
 @project_view(Action.PROJECT_EDIT)
 def apply(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """Merge the chosen classes."""
+    """Merge the chosen classes. Whether they still are what the page showed comes before everything else."""
     question = _question(membership, request.POST.get("question"))
     given = request.POST.getlist("class")
     form = MergeForm([spec for spec in question.classes if str(spec.id) in given], request.POST)
+    seen = _number(request.POST.get("version", ""))
+    if seen is not None and seen != membership.project.mapping_version:
+        return _passed_by(request, membership, question, form, seen)
     status = 422
     if form.is_valid():
         fields = form.cleaned_data
@@ -290,10 +302,8 @@ def apply(request: HttpRequest, membership: Membership) -> HttpResponseBase:
                 note=fields["note"],
                 version=fields["version"],
             )
-        except Stale as error:
-            form = form.seen_again(str(error.data["version"]))
-            form.add_error(None, _again())
-            status = 412
+        except Stale:
+            return _passed_by(request, membership, question, form, fields["version"])
         except DomainError as error:
             tell_form(form, error)
         else:
@@ -302,11 +312,46 @@ def apply(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     return _preview_page(request, membership, question, form, status)
 
 
-def _again() -> str:
-    return _(
-        "Somebody else changed how classes or texts are read since you opened the page. Nothing of yours is done yet. "
-        "Look at the figures again, and merge once more if you still want to."
+def _passed_by(
+    request: HttpRequest, membership: Membership, question: QuestionSpec, form: MergeForm, seen: int
+) -> HttpResponse:
+    """What was typed, with the news that somebody else changed the classes first; sent again, it is a decision."""
+    membership.project = Project.objects.get(pk=membership.project_id)
+    question = _question(membership, question.key)
+    ids = {spec.id for spec in form.chosen}
+    sent = request.POST.copy()
+    form = MergeForm([spec for spec in question.classes if spec.id in ids], sent)
+    if sent.get("into") not in {str(spec.id) for spec in form.chosen}:
+        sent["into"] = ""
+    form = form.seen_again(str(membership.project.mapping_version))
+    form.add_error(
+        None,
+        _(
+            "Somebody else changed how classes or texts are read since you opened the page. Nothing of yours is done "
+            "yet. Look at the figures again, and merge once more if you still want to."
+        ),
     )
+    meanwhile = _meanwhile(membership, membership.project.mapping_version - seen)
+    return _preview_page(request, membership, question, form, 412, meanwhile=meanwhile)
+
+
+def _meanwhile(membership: Membership, n: int) -> list[str]:
+    """The last ``n`` things that were done to mappings, the newest first, in words."""
+    somebody = _("somebody")
+    done = []
+    for row in mappings_of(membership.project_id)[:MOST_MAPPINGS]:
+        words = _words(membership, row)
+        said = f"{words} ({row.created_by or somebody})"
+        done.append((row.created_at, f"{said}: {row.note}" if row.note else said))
+        if row.reverted_at is not None:
+            back = _("Reverted: %(what)s (%(who)s)") % {"what": words, "who": row.reverted_by or somebody}
+            done.append((row.reverted_at, back))
+    return [said for _at, said in sorted(done, reverse=True)[: max(n, 0)]]
+
+
+def _number(text: str) -> int | None:
+    """A version as a form sends it; None where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004 -- of the column's kind
 
 
 def _words(membership: Membership, mapping: Mapping) -> str:
@@ -320,11 +365,11 @@ def revert(request: HttpRequest, membership: Membership, number: int) -> HttpRes
     mapping = mappings_of(membership.project_id).filter(number=number).first()
     if mapping is None:
         raise Missing
-    version = request.POST.get("version", "")
-    if not (version.isascii() and version.isdigit() and len(version) < 10):  # noqa: PLR2004 -- of the column's kind
+    version = _number(request.POST.get("version", ""))
+    if version is None:
         raise Invalid("bad-version", _("This form was not sent from the page of classes."))
     try:
-        made = revert_mapping(membership, mapping.pk, int(version))
+        made = revert_mapping(membership, mapping.pk, version)
     except Stale:
         messages.error(
             request, _("Somebody else changed a mapping meanwhile. Nothing was reverted; look again.")

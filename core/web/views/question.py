@@ -80,7 +80,7 @@ def _editor_page(
 def edit(request: HttpRequest, membership: Membership, key: str) -> HttpResponseBase:
     """Change a question's words, or whether it must be answered."""
     spec = _question(membership, key)
-    status = 422
+    status, stored = 422, None
     if request.method == "POST":
         form = EditQuestionForm(request.POST)
         if form.is_valid():
@@ -89,7 +89,8 @@ def edit(request: HttpRequest, membership: Membership, key: str) -> HttpResponse
             try:
                 edit_question(membership, key, changes, fields["version"])
             except Stale:
-                form, status = _stale(request, membership, form), 412
+                form, status, spec = _stale(request, membership, form), 412, _question(membership, key)
+                stored = stored_beside(form, {"title": spec.title, "required": spec.required})
             except Invalid as error:
                 tell_form(form, error)
             else:
@@ -98,23 +99,56 @@ def edit(request: HttpRequest, membership: Membership, key: str) -> HttpResponse
     else:
         now = {"title": spec.title, "required": spec.required, "version": membership.project.version}
         form = EditQuestionForm(initial=now)
-    context = {"form": form, "question": spec, "n_done": progress_of(membership.project_id).items_done}
+    context = {
+        "form": form,
+        "question": spec,
+        "n_done": progress_of(membership.project_id).items_done,
+        "stored": stored,
+    }
     return _page(request, membership, "edit", context, status if form.errors else 200)
 
 
 def _stale(request: HttpRequest, membership: Membership, form: AnyForm) -> AnyForm:
     """What was typed, with the version that is now in force, so that a second save is a decision."""
+    membership.project = Project.objects.get(pk=membership.project_id)
     data = request.POST.copy()
-    data["version"] = str(Project.objects.only("version").get(pk=membership.project_id).version)
+    data["version"] = str(membership.project.version)
     again = type(form)(data)
     again.add_error(
         None,
         _(
             "Somebody else changed the questions or settings since you opened the page. Nothing of yours is saved "
-            "yet. Look at what is there now, and save again to put yours in force."
+            "yet. Below stands what is stored now; save again to put yours in force."
         ),
     )
     return again
+
+
+def stored_beside(form: forms.Form, stored: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is stored at present beside what was typed, field by field: ``label``, ``stored``, ``typed``, ``same``."""
+    typed = {name: _plain(form.cleaned_data.get(name, form[name].value())) for name in stored}
+    return [
+        {
+            "label": form.fields[name].label,
+            "stored": _shown(form, name, value),
+            "typed": _shown(form, name, typed[name]),
+            "same": _plain(value) == typed[name],
+        }
+        for name, value in stored.items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """A value without the line ends of browsers."""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+
+def _shown(form: forms.Form, name: str, value: Any) -> str:
+    """A value of a field in words."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    choices = dict(getattr(form.fields[name], "choices", ()))
+    return str(choices.get(value, value))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -147,7 +181,7 @@ def edit_one_class(request: HttpRequest, membership: Membership, key: str, class
     shown = next((one for one in spec.classes if one.id == class_id), None)
     if shown is None:
         raise Missing
-    status = 422
+    status, stored = 422, None
     if request.method == "POST":
         form = ChangeClassForm(request.POST)
         if form.is_valid():
@@ -155,6 +189,10 @@ def edit_one_class(request: HttpRequest, membership: Membership, key: str, class
                 edit_class(membership, key, class_id, form.document(), form.cleaned_data["version"])
             except Stale:
                 form, status = _stale(request, membership, form), 412
+                now_there = next(
+                    (one for one in _question(membership, key).classes if one.id == class_id), shown
+                )
+                stored = stored_beside(form, EditClassForm.initial_of(now_there))
             except DomainError as error:
                 tell_form(form, error)
             else:
@@ -163,16 +201,18 @@ def edit_one_class(request: HttpRequest, membership: Membership, key: str, class
     else:
         now = EditClassForm.initial_of(shown)
         form = ChangeClassForm(initial={**now, "version": membership.project.version})
-    return _class_page(request, membership, form, spec, shown, status)
+    return _class_page(request, membership, form, spec, shown, stored=stored, status=status)
 
 
-def _class_page(  # noqa: PLR0917 -- one page, its form and what it is about
+def _class_page(
     request: HttpRequest,
     membership: Membership,
     form: EditClassForm,
     question: QuestionSpec,
     shown: ClassSpec | None = None,
+    *,
+    stored: list[dict[str, Any]] | None = None,
     status: int = 422,
 ) -> HttpResponse:
-    context = {"form": form, "question": question, "class": shown}
+    context = {"form": form, "question": question, "class": shown, "stored": stored}
     return _page(request, membership, "class", context, status if form.errors else 200)

@@ -3,27 +3,32 @@
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access import LEADS, Action
 from core.choices import JobKind, JobState, RunKind
-from core.exceptions import DomainError
+from core.exceptions import DomainError, Missing
 from core.models import Job, Membership, Run
 from core.pipelines.run import model_archive
 from core.pipelines.run_report import runs_on_holdout
+from core.selectors.health import worker_seen
+from core.selectors.job import jobs_of, unfinished_jobs
 from core.selectors.question import QuestionSpec
 from core.selectors.run import run_documents, run_of, runs_of
 from core.selectors.selection import learnable_questions
 from core.selectors.selection_report import latest_job
-from core.services.run import start_training
+from core.services.job import request_cancel
+from core.services.run import WEAK_KINDS, start_training
 from core.services.spreading import start_spreading
 from core.templatetags.charts import DASH
 from core.web import selection_words as words
@@ -37,6 +42,11 @@ MOST_RUNS = 50
 MOST_COMPARED = 6
 MOST_CLASSES = 12  # of a confusion matrix
 MOST_ROWS = 100
+MOST_JOBS = 5
+JOBS = {
+    JobKind.TRAIN: (gettext_lazy("A model is being trained"), "model_train"),
+    JobKind.SPREAD: (gettext_lazy("Labels are being spread to near neighbours"), "model_spread"),
+}
 UNFINISHED = {JobState.QUEUED, JobState.RUNNING, JobState.WAITING}
 
 
@@ -44,7 +54,12 @@ UNFINISHED = {JobState.QUEUED, JobState.RUNNING, JobState.WAITING}
 @never_cache
 @project_view(Action.AGREEMENT_READ)
 def index(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """All runs, newest first, with their figures on the holdout of today; the ticked ones side by side."""
+    """All runs, newest first, with their figures on the holdout of today; the ticked ones side by side.
+
+    With ``part=job`` only the card of the ``job`` under way.
+    """
+    if request.GET.get("part") == "job":
+        return _job(request, membership)
     project = membership.project
     questions = learnable_questions(project)
     runs = list(runs_of(project.pk)[:MOST_RUNS])
@@ -55,7 +70,8 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
         "question": question,
         "may_edit": membership.role in LEADS,
         "rows": _rows(membership, runs, question, chosen),
-        "jobs": _jobs(membership),
+        "jobs": _under_way(membership),
+        "ended": _all_ended(membership),
         "more": len(runs) == MOST_RUNS,
         "headline": _headline(runs),
         "most": MOST_COMPARED,
@@ -88,10 +104,15 @@ def _headline(runs: Sequence[Run]) -> str:
         return _("There is no model yet")
     if not trained:
         return _("No model was trained here yet")
-    return _("The newest model, %(name)s, learnt from %(n)s labels") % {
-        "name": next(run.name for run in runs if run.kind == RunKind.TRAINED),
-        "n": f"{next(run.n_labels for run in runs if run.kind == RunKind.TRAINED):,}",
-    }
+    newest = next(run for run in runs if run.kind == RunKind.TRAINED)
+    weak = (newest.metrics or {}).get("weak", 0)
+    numbers = {"name": newest.name, "n": f"{newest.n_labels:,}", "weak": f"{weak:,}"}
+    if weak:
+        return (
+            _("The newest model, %(name)s, learnt from %(n)s labels of people and %(weak)s of no person")
+            % numbers
+        )
+    return _("The newest model, %(name)s, learnt from %(n)s labels") % numbers
 
 
 def _rows(
@@ -113,18 +134,54 @@ def _rows(
     ]
 
 
-def _jobs(membership: Membership) -> list[Json]:
-    """What trains or spreads just now, or failed last."""
+def _under_way(membership: Membership) -> list[Json]:
+    """What trains or spreads just now."""
+    jobs = unfinished_jobs(membership.project_id).filter(kind__in=list(JOBS)).reverse()
+    return [_card(membership, job) for job in jobs[:MOST_JOBS]]
+
+
+def _card(membership: Membership, job: Job) -> Json:
+    """What the card of a job needs besides what the page has."""
+    title, address = JOBS[JobKind(job.kind)]
+    slug = membership.project.slug
+    cancel_url = f"{reverse(address, args=[slug])}?cancel={job.pk}" if membership.role in LEADS else ""
+    poll_url = f"{reverse('models', args=[slug])}?part=job&job={job.pk}"
+    return {"job": job, "title": title, "cancel_url": cancel_url, "poll_url": poll_url}
+
+
+def _job(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """One job under way, asked again every second; at its end the page reloads."""
+    job = _job_named(membership, request.GET.get("job", ""), list(JOBS))
+    context = {
+        "project": membership.project,
+        "one": _card(membership, job),
+        "worker_missing": membership.role in LEADS and not worker_seen()[0],
+    }
+    response = render(request, "core/run/_job.html", context)
+    if job.state not in UNFINISHED:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _job_named(membership: Membership, text: str, kinds: Sequence[JobKind]) -> Job:
+    """The project's job with this number. Raises Missing."""
+    try:
+        number = UUID(text)
+    except ValueError:
+        raise Missing from None
+    job = jobs_of(membership.project_id).filter(pk=number, kind__in=kinds).first()
+    if job is None:
+        raise Missing
+    return job
+
+
+def _all_ended(membership: Membership) -> list[str]:
+    """What became of the last ones, in words."""
     told = []
-    for kind, title in (
-        (JobKind.TRAIN, _("A model is being trained")),
-        (JobKind.SPREAD, _("Labels are being spread to near neighbours")),
-    ):
+    for kind in JOBS:
         job = latest_job(membership.project, kind)
-        if job is not None and job.state in UNFINISHED:
-            told.append({"title": title, "job": job, "running": True})
-        elif job is not None and (said := _ended(kind, job)):
-            told.append({"title": said, "job": job, "running": False})
+        if job is not None and (said := _ended(kind, job)):
+            told.append(said)
     return told
 
 
@@ -201,6 +258,7 @@ def one(request: HttpRequest, membership: Membership, run_id: int) -> HttpRespon
         "calibration": metrics.get("calibration"),
         "unseen": metrics.get("unseen", []),
         "naive": (metrics.get("selected_cv") or {}).get("accuracy"),
+        "teaches": question if run.kind in WEAK_KINDS and membership.role in LEADS else None,
         "lead": _lead(figures),
         "steps": _steps(membership, run, document, question),
         "rounds": list(run.selections.order_by("number").values_list("number", flat=True)),
@@ -285,27 +343,62 @@ def file(request: HttpRequest, membership: Membership, run_id: int) -> HttpRespo
 @require_POST
 @project_view(Action.PROJECT_EDIT)
 def train(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """Train a model on what is labelled now."""
-    asked = {"question": request.POST["question"]} if request.POST.get("question") else {}
+    """Train a model on what is labelled now, with ``weak_run`` also on what that run says; ``cancel``: end that job."""
+    if "cancel" in request.GET:
+        return _cancelled(request, membership, JobKind.TRAIN)
+    asked: Json = {"question": request.POST["question"]} if request.POST.get("question") else {}
+    weak_run = request.POST.get("weak_run", "")
+    if weak_run:
+        asked["weak_run"] = int(weak_run) if _is_number(weak_run) else weak_run
     try:
         start_training(membership, asked)
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, _("A model is being trained. It shows here when it is ready."))
+        _begun(request, _("A model is being trained. It shows here when it is ready."))
     return redirect("models", membership.project.slug)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19  # noqa: PLR2004 -- fits the column
 
 
 @require_POST
 @project_view(Action.PROJECT_EDIT)
 def spread(request: HttpRequest, membership: Membership) -> HttpResponseBase:
-    """Spread labels to near neighbours; kept only where that is not worse than training."""
+    """Spread labels to near neighbours; kept only where that is not worse than training; ``cancel``: end that job."""
+    if "cancel" in request.GET:
+        return _cancelled(request, membership, JobKind.SPREAD)
     try:
         start_spreading(membership, request.POST.get("question") or None)
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(
+        _begun(
             request, _("Labels are being spread, and compared with plain training before they are offered.")
+        )
+    return redirect("models", membership.project.slug)
+
+
+def _begun(request: HttpRequest, said: str) -> None:
+    """Say that work has begun, or that nobody is there to do it."""
+    if worker_seen()[0]:
+        messages.success(request, said)
+    else:
+        messages.warning(request, _("It is queued. It starts by itself as soon as a worker is running."))
+
+
+def _cancelled(request: HttpRequest, membership: Membership, kind: JobKind) -> HttpResponseBase:
+    """End the job that the address names, where it has not ended."""
+    job = _job_named(membership, request.GET["cancel"], [kind])
+    try:
+        job = request_cancel(job.pk)
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        ended = job.state == JobState.CANCELLED
+        messages.success(
+            request,
+            _("It is cancelled; nothing of it was kept.") if ended else _("It ends at its next step."),
         )
     return redirect("models", membership.project.slug)

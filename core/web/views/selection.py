@@ -18,14 +18,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access import LEADS, Action
-from core.choices import JobState, Strategy
+from core.choices import AuditPart, JobState, Strategy
 from core.exceptions import DomainError, Missing
-from core.models import Membership
+from core.models import ItemVector, Membership, Project
 from core.pipelines.selection_report import TABLES, round_document, selection_report, table_csv
 from core.selectors.aggregation import items_called
 from core.selectors.health import worker_seen
+from core.selectors.progress import progress_of
 from core.selectors.question import QuestionSpec
-from core.selectors.selection import choosing, learnable_questions, round_of, rounds_of
+from core.selectors.selection import choosing, has_pool, learnable_questions, round_of, rounds_of
 from core.services import selection as service
 from core.web import selection_words as words
 from core.web.access import project_view
@@ -36,6 +37,7 @@ from core.web.pages import project_page, tell_form
 Json = dict[str, Any]
 SECTION = "selection"
 NEWEST = 5  # rounds among which the last one in the queue is looked for
+SHOWN = 5  # rounds that are not folded away
 
 
 # --- The page -----------------------------------------------------------------------------------------
@@ -77,14 +79,20 @@ def _told(membership: Membership, report: Json, questions: Sequence[QuestionSpec
     question = next(spec for spec in questions if spec.key == report["question"])
     colours = {spec.name: spec.colour for spec in question.classes}
     model = report["model"]
+    standing = _standing(project)
+    rounds = [_round_row(membership, row) for row in report["rounds"]]
     return {
         "report": report,
         "as_of": datetime.fromisoformat(report["as_of"]),
         "question": question,
-        "headline": words.headline(report),
-        "lead": words.lead(report),
-        "steps": _steps(membership, report),
+        "headline": words.headline(report, standing),
+        "lead": words.lead(report, standing),
+        "steps": _steps(membership, report, standing),
+        "nothing_left": not standing.items or (standing.everything and not has_pool(project)),
         "model": model,
+        "macro_over": words.macro_over(model) if model else "",
+        "features": _features(project),
+        "stream_note": _stream_note(project, report, standing),
         "curves": words.curves(report),
         "saved": words.saved(report),
         "saved_how": words.saved_how(report),
@@ -95,12 +103,47 @@ def _told(membership: Membership, report: Json, questions: Sequence[QuestionSpec
             {**row, "name": row["class"], "figure": row["f1"], "colour": colours.get(row["class"])}
             for row in report["hard"]["classes"]
         ],
-        "rounds": [_round_row(membership, row) for row in report["rounds"]],
+        "rounds": rounds,
+        "books": [("", rounds[:SHOWN]), (_older(rounds[SHOWN:]), rounds[SHOWN:])],
         "query": urlencode({"question": report["question"]}),
         **_state(membership, report["question"]),
         "api_url": f"{reverse('api:selection-report', args=[project.slug])}?"
         + urlencode({"question": report["question"]}),
     }
+
+
+def _standing(project: Project) -> words.Standing:
+    done = progress_of(project.pk)
+    return words.Standing(
+        items=project.items.exists(),
+        everything=0 < done.items <= done.items_done,
+        sliced=project.audit_fraction > 0,
+    )
+
+
+def _features(project: Project) -> str:
+    """What models read of an item, once there are features."""
+    spec = project.feature_sets.values_list("spec", flat=True).first()
+    if spec is None:
+        return ""
+    n_vectors = 0 if spec.get("n_vector") else ItemVector.objects.filter(item__project=project).count()
+    return words.features(spec, n_vectors, progress_of(project.pk).items if n_vectors else 0)
+
+
+def _stream_note(project: Project, report: Json, standing: words.Standing) -> str:
+    """That no item of the audit stream is left to be drawn, or that there never was one."""
+    if report["stream_left"] != 0:
+        return ""
+    if project.items.filter(audit=AuditPart.STREAM).exists():
+        return _(
+            "The audit stream is spent: random items come from all that are left, and estimates rest on the labels "
+            "taken before."
+        )
+    return words.no_slice(standing)
+
+
+def _older(rounds: Sequence[Json]) -> str:
+    return ngettext("%(n)s older round", "%(n)s older rounds", len(rounds)) % {"n": len(rounds)}
 
 
 def _state(membership: Membership, key: str, since: int | None = None) -> Json:
@@ -112,17 +155,23 @@ def _state(membership: Membership, key: str, since: int | None = None) -> Json:
     last = newest[0].job if newest else None
     shown = number if since is None else since
     slug = project.slug
+    leads = membership.role in LEADS
+    error = last.error if last is not None and last.state == JobState.FAILED else None
+    alive = worker_seen()[0]
     return {
         "job": job,
         "newest": number,
         "fresh": number > shown,
-        "error": last.error if last is not None and last.state == JobState.FAILED else None,
-        "alive": worker_seen()[0],
+        "error": error,
+        "empty": error is not None and error.get("code") == "no-items" and not project.items.exists(),
+        "import_url": reverse("import_new", args=[slug]) if leads else "",
+        "alive": alive,
+        "no_worker": "" if alive else words.no_worker(waits=job is not None),
         "on": project.selection_on,
         "newer_url": f"{reverse('selection_newer', args=[slug])}?"
         + urlencode({"question": key, "since": shown}),
         "show_url": f"{reverse('selection', args=[slug])}?{urlencode({'question': key})}",
-        "cancel_url": reverse("selection_cancel", args=[slug]) if membership.role in LEADS else "",
+        "cancel_url": reverse("selection_cancel", args=[slug]) if leads else "",
     }
 
 
@@ -140,18 +189,22 @@ def newer(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render(request, "core/selection/_newer.html", context)
 
 
-def _steps(membership: Membership, report: Json) -> list[dict[str, str]]:
+def _steps(membership: Membership, report: Json, standing: words.Standing) -> list[dict[str, str]]:
     """At most three things to do next; what this reader may not do is left out."""
     slug = membership.project.slug
     leads = membership.role in LEADS
     model, holdout = report["model"], report["holdout"]
     steps = []
-    if leads and not report["on"] and report["rounds"]:
+    if leads and not standing.items:
+        steps.append((_("Import items"), reverse("import_new", args=[slug])))
+    if standing.everything:
+        steps.append((_("Export the labels"), reverse("labels", args=[slug])))
+    elif leads and not report["on"] and report["rounds"]:
         steps.append((_("Switch selection on"), "#settings"))
     if report["on"] and sum(report["waiting"].values()):
         steps.append((_("Label what waits"), reverse("label", args=[slug])))
     if model is not None:
-        if words.stops(report):
+        if words.stops(report) and not standing.everything:
             steps.append((_("More labels hardly pay: export the labels"), reverse("labels", args=[slug])))
         if holdout["labelled"]:
             beside = urlencode({"run": model["run"], "question": report["question"]})
@@ -215,16 +268,27 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     except DomainError as error:
         tell_form(form, error)
         return _page(request, membership, form, status=422)
-    said = _("Selection is on. The first items are being chosen; until then items come at random.")
-    messages.success(request, said if do == "on" else _("Saved. It holds from the next round on."))
+    messages.success(request, _on(project) if do == "on" else _("Saved. It holds from the next round on."))
     return redirect("selection", project.slug)
+
+
+def _on(project: Project) -> str:
+    """What happens now that it is on: nothing is promised that no worker is there to do."""
+    if not project.items.exists():
+        return _("Selection is on. There are no items yet: import some, and the first ones are chosen.")
+    if not worker_seen()[0]:
+        return _("Selection is on. Until there is a worker, items come at random.")
+    return _("Selection is on. The first items are being chosen; until then items come at random.")
 
 
 @require_POST
 @project_view(Action.PROJECT_EDIT)
 def now(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """Choose now, whatever has changed."""
-    said = _("The next items are being chosen.")
+    alive = worker_seen()[0]
+    said = (
+        _("The next items are being chosen.") if alive else _("A round is asked for: it waits for a worker.")
+    )
     return _done(request, membership, partial(service.choose_now, membership), said)
 
 
@@ -300,6 +364,7 @@ def one(request: HttpRequest, membership: Membership, number: int) -> HttpRespon
         "round": _round_row(membership, told),
         "stages": [(words.STAGES.get(name, name), value) for name, value in told["seconds"].items()],
         "streams": [(words.STREAMS.get(name, name), n) for name, n in told["streams"].items() if n],
+        "score_words": words.SCORES.get(told["used"], ""),
         "words": ngettext("%(n)s pick", "%(n)s picks", len(rows)) % {"n": f"{len(rows):,}"},
         "back_url": reverse("selection", args=[project.slug]),
     }

@@ -14,7 +14,7 @@ from core.exceptions import DomainError
 from core.models import Membership, Run
 from core.pipelines.suggestion import suggestion_effect
 from core.selectors.run import run_of
-from core.selectors.suggestion import runs_to_suggest, suggested_questions
+from core.selectors.suggestion import runs_to_suggest, share_suggested, suggested_questions
 from core.services.suggestion import edit_suggestions
 from core.web.access import project_view
 from core.web.forms.suggestion import suggestion_form
@@ -34,10 +34,8 @@ def section(membership: Membership, run: Run) -> Json:
         "suggests": on,
         "suggests_other": None if on else project.suggestion_run,
         "suggestion_form": suggestion_form(project) if membership.role in LEADS else None,
-        "suggestion_effect": [
-            {**row, "title": titles[row["question"]], "shares": [row["shown"], row["withheld"]]}
-            for row in effect
-        ],
+        "suggestion_effect": [{**row, "title": titles[row["question"]]} for row in effect],
+        "suggested_share": share_suggested(project, run),
         "may_suggest": True,
     }
 

@@ -23,6 +23,8 @@ MOST_ROWS = 500
 def _rows(request: HttpRequest, membership: Membership) -> tuple[WorkForm, date, date, list[WorkDay]]:
     form = WorkForm(request.GET)
     since, until = form.span(now().date())
+    if not form.is_valid():
+        return form, since, until, []
     member = None if membership.role in LEADS else membership.pk
     return form, since, until, list(work_of(membership.project, member=member, since=since, until=until))
 
@@ -42,7 +44,8 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         "until": until,
         "all_people": membership.role in LEADS,
     }
-    return project_page(request, membership, "work", "core/throughput/page.html", context)
+    status = 422 if form.errors else 200
+    return project_page(request, membership, "work", "core/throughput/page.html", context, status=status)
 
 
 @require_safe
@@ -50,6 +53,8 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 def table(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """The same as CSV. Raises Invalid ``bad-filter``."""
     form, _since, _until, rows = _rows(request, membership)
+    if form.non_field_errors():
+        raise Invalid("bad-filter", str(form.non_field_errors()[0]))
     if form.errors:
         raise Invalid("bad-filter", _("The days are not of the form 2026-03-01, or too early."))
     return StreamingHttpResponse(

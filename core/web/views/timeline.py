@@ -139,6 +139,7 @@ def _row(membership: Membership, number: int, change: Json) -> Json:
         "sentence": words.sentence(change),
         "design": "" if comparison is None else words.DESIGNS[comparison["design"]],
         "measures": measures,
+        "without": words.without_intervals([one[side] for one in measures for side in ("before", "after")]),
         "elsewhere": words.elsewhere(change),
         "follows": change["kind"] == "relabel" and change["guideline"],
     }

@@ -62,11 +62,18 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     rounds = list(training_rounds_of(project.pk)[:MOST_ROUNDS])
     counts = counts_by_round(rounds)
     context = {
-        "rounds": [{"round": one, **counts[one.pk]} for one in rounds],
+        "rounds": [
+            {"round": one, **counts[one.pk], "waiting": _waiting(one, counts[one.pk])} for one in rounds
+        ],
         "joining": next((one for one in rounds if one.active), None),
         "api_url": reverse("api:training-rounds", args=[project.slug]),
     }
     return project_page(request, membership, SECTION, "core/training_round/index.html", context)
+
+
+def _waiting(training: TrainingRound, counts: dict[str, int]) -> int:
+    """How many people have no try left, so that a lead must decide."""
+    return sum(one.waits for one in people_in(training)) if counts["before"] else 0
 
 
 # --- A new one ------------------------------------------------------------------------------------------

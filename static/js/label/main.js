@@ -137,8 +137,7 @@ class LabelPage {
     this.lease = lease;
     this.present(lease.item, this.drafts.get(lease.id) ?? {});
     this.view.showEarlier(lease.earlier);
-    this.suggestion = lease.suggestion?.answers ?? null;
-    this.view.showSuggestion(lease.suggestion);
+    this.suggest(lease.suggestion);
   }
 
   /** What the server says about an answer of a training round: it stays on the screen until the person goes on. */
@@ -151,15 +150,20 @@ class LabelPage {
     this.presented = entry.item;
     this.view.showItem(entry.item);
     this.view.showEarlier(null);
-    this.clearSuggestion();
+    this.suggest(null);
     this.view.showEditing(false);
     this.view.showLesson(feedback, entry.body.answers);
     this.awaitPaint(entry.item);
   }
 
-  clearSuggestion() {
-    this.suggestion = null;
-    this.view.showSuggestion(null);
+  suggest(suggestion) {
+    this.suggestion = suggestion?.answers ?? null;
+    this.view.suggest(suggestion, this.answers);
+  }
+
+  /** Whether Enter takes what is suggested: only while the answers are not whole, as it sends them otherwise. */
+  get offers() {
+    return suggestedOpen(this.questions, this.answers, this.suggestion).length > 0 && problems(this.questions, this.answers).length > 0;
   }
 
   goOn() {
@@ -178,7 +182,7 @@ class LabelPage {
     const arriving = this.view.showItem(item);
     this.view.showEditing(this.editing !== null);
     this.view.showEarlier(null);
-    this.clearSuggestion();
+    this.suggest(null);
     this.view.showProblems([]);
     this.view.showSubmit(!this.advances);
     this.view.showAnswers(this.answers, this.active);
@@ -583,7 +587,7 @@ class LabelPage {
     if (event.key === "Enter" && (event.ctrlKey || !event.target.closest?.("button, a, summary, input, select"))) {
       event.preventDefault();
       if (!this.shows() || !this.guard.takes("Enter", event.timeStamp, event)) return;
-      if (suggestedOpen(this.questions, this.answers, this.suggestion).length) this.takeSuggestion();
+      if (this.offers) this.takeSuggestion();
       else this.submit();
       return;
     }
@@ -626,9 +630,8 @@ class LabelPage {
         this.active = open.key;
         this.view.showAnswers(this.answers, this.active, { fields: false });
         this.moveTo(open.key);
-      } else {
-        this.submit();
-      }
+      } else if (this.offers) this.takeSuggestion();
+      else this.submit();
     }
   }
 

@@ -2,7 +2,7 @@
 // dialogs. It decides nothing; main.js tells it what to show. Texts of items are only ever set as
 // text, never as markup.
 
-import { NONE_KEY, classOfKey, describe, excerpt, fill, isAnswered, isChoice, isNumber, nameOf, visibleQuestions } from "./state.js";
+import { NONE_KEY, classOfKey, describe, excerpt, fill, isAnswered, isChoice, isNumber, nameOf, problems, suggestedOpen, visibleQuestions } from "./state.js";
 
 const CLASS_COLOURS = 8;
 
@@ -338,14 +338,25 @@ export class View {
     setText(byId("earlier"), words && this.say("earlier", { answer: words }));
   }
 
-  /** What a model says of the item, with how sure it is of it; null where nothing is suggested. */
-  showSuggestion(suggestion) {
-    const words = suggestion ? describe(this.questions, suggestion.answers) : "";
-    byId("suggestion").hidden = !words;
-    if (!words) return;
-    const [sure, ...others] = Object.values(suggestion.probability);
-    const shown = others.length || sure === null ? "suggested" : "suggested_sure";
-    setText(byId("suggestion-text"), this.say(shown, { answer: words, sure: Math.floor(100 * sure) }));
+  /** What a model says of the item on the screen; null where nothing is suggested. */
+  suggest(suggestion, answers) {
+    this.suggestion = suggestion;
+    this.showSuggestion(answers);
+  }
+
+  /** The suggested answers to the questions that are still open, and Enter where it takes them. */
+  showSuggestion(answers) {
+    const open = this.suggestion ? suggestedOpen(this.questions, answers, this.suggestion.answers) : [];
+    byId("suggestion").hidden = !open.length;
+    if (!open.length) return;
+    const told = open.map((question) => {
+      const sure = this.suggestion.probability[question.key];
+      const answer = nameOf({ name: this.suggestion.answers[question.key] });
+      const words = sure === null ? answer : this.say("suggested_sure", { answer, sure: Math.floor(100 * sure) });
+      return this.questions.length > 1 ? `${question.title}: ${words}` : words;
+    });
+    setText(byId("suggestion-text"), this.say("suggested", { answer: told.join(" · ") }));
+    byId("suggestion-key").hidden = !problems(this.questions, answers).length;
   }
 
   /** Whether an answer of the training round was right, what is, and why; after the last one how it ended. */
@@ -389,6 +400,7 @@ export class View {
 
   /** Show answers in the form; `active` is the key of the question that the keys belong to. */
   showAnswers(answers, active, { fields = true } = {}) {
+    this.showSuggestion(answers);
     const shown = new Set(visibleQuestions(this.questions, answers).map((question) => question.key));
     for (const [key, part] of this.parts) {
       const { question, root } = part;
