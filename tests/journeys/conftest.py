@@ -4,14 +4,18 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.journeys.label_site import LabelSite
 
+QUIET_LOOKS = 5  # of a hundredth of a second each: a request that has arrived is being answered by then
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -29,8 +33,26 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def answering() -> Iterator[set[int]]:
+    """The threads that are answering a request just now, by their identifiers."""
+    threads: set[int] = set()
+
+    def begun(**_told: Any) -> None:
+        threads.add(threading.get_ident())
+
+    def ended(**_told: Any) -> None:
+        threads.discard(threading.get_ident())
+
+    request_started.connect(begun)
+    request_finished.connect(ended)
+    yield threads
+    request_started.disconnect(begun)
+    request_finished.disconnect(ended)
+
+
 @pytest.fixture(autouse=True)
-def all_requests_ended(request: pytest.FixtureRequest) -> Iterator[None]:
+def all_requests_ended(request: pytest.FixtureRequest, answering: set[int]) -> Iterator[None]:
     """The tables are emptied when no request of a closed browser is being answered any more."""
     if "live_server" not in request.fixturenames:
         yield
@@ -42,10 +64,12 @@ def all_requests_ended(request: pytest.FixtureRequest) -> Iterator[None]:
     with socket.create_connection((server.host, server.port), timeout=30) as last:
         last.shutdown(socket.SHUT_WR)
         last.recv(1)
-    answering = [one for one in threading.enumerate() if "process_request_thread" in one.name]
-    for one in answering:
-        one.join(timeout=30)
-    assert not any(one.is_alive() for one in answering)
+    quiet, until = 0, time.monotonic() + 30
+    while quiet < QUIET_LOOKS and time.monotonic() < until:
+        time.sleep(0.01)
+        alive = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        quiet = 0 if answering & alive else quiet + 1
+    assert quiet == QUIET_LOOKS, "a request is being answered for half a minute"
 
 
 @pytest.fixture
