@@ -82,12 +82,13 @@ index = st.integers(0, 10**6)
 class Chain:
     """What one person said of one item, revision by revision; the last one counts unless it is voided.
 
-    ``shown``: the last time, the others' label (they were asked by name) or a model's suggestion was in sight.
+    ``shown`` are the questions whose answer was in sight the last time: the others' label, where they were asked by
+    name, or what a model suggests.
     """
 
     said: list[tuple[int, str]] = field(default_factory=list)
     void: int | None = None
-    shown: bool = False
+    shown: tuple[str, ...] = ()
 
 
 @dataclass
@@ -107,9 +108,9 @@ class State:
         """What counts, as it was said."""
         return {key: chain.said[-1] for key, chain in self.chains.items() if chain.void is None}
 
-    def independent(self) -> dict[tuple[str, int], tuple[int, str]]:
+    def independent(self, question: str) -> dict[tuple[str, int], tuple[int, str]]:
         """What of it counts between people: said without seeing what others said."""
-        return {key: said for key, said in self.counted().items() if not self.chains[key].shown}
+        return {key: said for key, said in self.counted().items() if question not in self.chains[key].shown}
 
     def classes(self) -> tuple[dict[int, str], dict[int, int]]:
         """What every class is called, and which it is read as."""
@@ -293,8 +294,11 @@ class Effort(RuleBasedStateMachine):
         assert member.user is not None
         submit(Actor(member.user), lease.pk, str(uuid4()), Work(answers, elapsed_ms=1000, count=0))
         relabel = lease.relabel
-        shown = relabel is not None and relabel.to == RelabelTo.NAMED and not relabel.blind
-        shown |= bool(lease.suggestion and lease.suggestion["shown"])
+        shown: tuple[str, ...] = ()
+        if relabel is not None and relabel.to == RelabelTo.NAMED and not relabel.blind:
+            shown = ("bird", "note")
+        elif lease.suggestion and lease.suggestion["shown"]:
+            shown = ("bird",)  # texts are never suggested
         self.did("said", name, lease.item_id, value, shown)
 
     @rule(which=index, on=st.booleans())
@@ -558,8 +562,9 @@ class Effort(RuleBasedStateMachine):
             "bird": {key: reads[value[0]] for key, value in counted.items()},
             "note": {key: state.read_text(value[1]) for key, value in counted.items()},
         }
-        project, independent = Project.objects.get(pk=self.project.pk), state.independent()
+        project = Project.objects.get(pk=self.project.pk)
         for key, values in as_read.items():
+            independent = state.independent(key)
             figures = agreement_report(project, key, details=False)["coefficients"]
             told = [figures[name]["value"] for name in ("percent_agreement", "krippendorff_alpha")]
             own = percent_and_alpha({of: value for of, value in values.items() if of in independent})
