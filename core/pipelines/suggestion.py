@@ -28,11 +28,10 @@ def suggestion_effect(run: Run) -> list[Json]:
     suggestion does: time saved on right ones and faults let through look alike in it. Each item counts with its first
     answer.
     """
-    found = []
+    found, of = [], arms(run)
     for question in suggested_questions(run.project):
-        of = arms(run, question)
-        shown, withheld = of[True], of[False]
-        if shown.n + withheld.n:
+        if question.key in of:
+            shown, withheld = of[question.key][True], of[question.key][False]
             told = difference_of_proportions(shown.taken, shown.n, withheld.taken, withheld.n)
             found.append(
                 {

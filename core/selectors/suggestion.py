@@ -1,7 +1,7 @@
 """What a run suggests to annotators beside an item, and what that does to their answers."""
 
 import hmac
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass
@@ -59,8 +59,8 @@ def suggestions(project: Project, items: Collection[Item]) -> dict[int, Json]:
 
     ``answers`` and ``probability`` are by question key; a run without probabilities is taken to be sure. It hangs on
     the item alone, never on its pass: items of the audit slice have nothing, so that estimates rest on people's own
-    answers, nor have those that were sent out for further people; and ``shown`` is false for the share that is withheld, drawn by hash. One statement, none where nothing
-    is suggested.
+    answers, nor have those that were sent out for further people; ``shown`` is false for the share that is withheld,
+    drawn by hash. One statement, none where nothing is suggested.
     """
     if project.suggestion_run_id is None:
         return {}
@@ -140,8 +140,8 @@ class Arm:
     n: int
 
 
-def arms(run: Run, question: QuestionSpec) -> dict[bool, Arm]:
-    """First answers to items of which the run had something to say: with its suggestion in sight, and withheld.
+def arms(run: Run) -> dict[str, dict[bool, Arm]]:
+    """First answers to items of which the run had something to say, by question key: with it in sight, and withheld.
 
     One answer of each item, the first that was given, so that the items are independent of each other. A question that
     was left open counts as not answered so: whether it was asked may hang on what was in sight.
@@ -155,11 +155,14 @@ def arms(run: Run, question: QuestionSpec) -> dict[bool, Arm]:
         repeat=1,
     ).exclude(pass_kind__in=[Pass.TRAINING, Pass.TRIAL])
     firsts = given.order_by().values("item_id").annotate(first=Min("pk")).values("first")
-    counts = {True: [0, 0], False: [0, 0]}
+    n: Counter[tuple[str, bool, bool]] = Counter()
     rows = Annotation.objects.filter(pk__in=firsts).values_list("suggested", "suggestion")
     for suggested, told in rows.iterator(2_000):
-        taken = (told or {}).get("taken", {}).get(question.key)
-        if taken is not None:
-            counts[suggested][0] += taken
-            counts[suggested][1] += 1
-    return {suggested: Arm(*found) for suggested, found in counts.items()}
+        n.update((key, suggested, taken) for key, taken in (told or {})["taken"].items())
+    return {
+        key: {
+            shown: Arm(n[key, shown, True], n[key, shown, True] + n[key, shown, False])
+            for shown in (True, False)
+        }
+        for key in {key for key, _shown, _taken in n}
+    }

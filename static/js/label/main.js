@@ -13,7 +13,6 @@ import {
   isAnswered,
   nextOpen,
   problems,
-  suggestedOpen,
   toSend,
   visibleQuestions,
 } from "./state.js";
@@ -137,7 +136,7 @@ class LabelPage {
     this.lease = lease;
     this.present(lease.item, this.drafts.get(lease.id) ?? {});
     this.view.showEarlier(lease.earlier);
-    this.suggest(lease.suggestion);
+    this.view.suggest(lease.suggestion, this.answers);
   }
 
   /** What the server says about an answer of a training round: it stays on the screen until the person goes on. */
@@ -150,20 +149,15 @@ class LabelPage {
     this.presented = entry.item;
     this.view.showItem(entry.item);
     this.view.showEarlier(null);
-    this.suggest(null);
+    this.view.suggest(null, this.answers);
     this.view.showEditing(false);
     this.view.showLesson(feedback, entry.body.answers);
     this.awaitPaint(entry.item);
   }
 
-  suggest(suggestion) {
-    this.suggestion = suggestion?.answers ?? null;
-    this.view.suggest(suggestion, this.answers);
-  }
-
   /** Whether Enter takes what is suggested: only while the answers are not whole, as it sends them otherwise. */
   get offers() {
-    return suggestedOpen(this.questions, this.answers, this.suggestion).length > 0 && problems(this.questions, this.answers).length > 0;
+    return this.view.suggestedOpen(this.answers).length > 0 && problems(this.questions, this.answers).length > 0;
   }
 
   goOn() {
@@ -182,7 +176,7 @@ class LabelPage {
     const arriving = this.view.showItem(item);
     this.view.showEditing(this.editing !== null);
     this.view.showEarlier(null);
-    this.suggest(null);
+    this.view.suggest(null, this.answers);
     this.view.showProblems([]);
     this.view.showSubmit(!this.advances);
     this.view.showAnswers(this.answers, this.active);
@@ -269,10 +263,9 @@ class LabelPage {
 
   /** Give the suggested answers to the questions that are still open; where one answer is all, it is sent. */
   takeSuggestion() {
-    const open = suggestedOpen(this.questions, this.answers, this.suggestion);
-    for (const question of open) this.answers[question.key] = this.suggestion[question.key];
-    const only = open.length === 1 && this.advances;
-    if (only) return this.submit(this.suggestion[open[0].key]);
+    const open = this.view.suggestedOpen(this.answers);
+    for (const question of open) this.answers[question.key] = this.view.suggestion.answers[question.key];
+    if (open.length === 1 && this.advances) return this.submit(this.answers[open[0].key]);
     this.active = nextOpen(this.questions, this.answers)?.key ?? this.active;
     this.view.showProblems([]);
     this.view.showAnswers(this.answers, this.active, { fields: false });

@@ -344,9 +344,14 @@ export class View {
     this.showSuggestion(answers);
   }
 
+  /** The questions that are still open and that the suggestion answers. */
+  suggestedOpen(answers) {
+    return suggestedOpen(this.questions, answers, this.suggestion?.answers);
+  }
+
   /** The suggested answers to the questions that are still open, and Enter where it takes them. */
   showSuggestion(answers) {
-    const open = this.suggestion ? suggestedOpen(this.questions, answers, this.suggestion.answers) : [];
+    const open = this.suggestedOpen(answers);
     byId("suggestion").hidden = !open.length;
     if (!open.length) return;
     const told = open.map((question) => {
